@@ -1,0 +1,54 @@
+"""mpitrain: train neural networks on many processes, through collectives written down rank by rank.
+
+Importing this starts no MPI and loads nothing but Python: names are fetched when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .analysis.draw import draw
+    from .analysis.network import Network
+    from .analysis.price import price
+    from .analysis.prove import Proof, prove
+    from .collectives.schedule import Algorithm, Schedule, ScheduleError
+    from .engines import init
+    from .engines.reduction import Op
+    from .errors import UsageError
+    from .event import Event
+    from .world import Plan, Work, World
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Algorithm": "collectives.schedule",
+    "Event": "event",
+    "Network": "analysis.network",
+    "Op": "engines.reduction",
+    "Plan": "world",
+    "Proof": "analysis.prove",
+    "Schedule": "collectives.schedule",
+    "ScheduleError": "collectives.schedule",
+    "UsageError": "errors",
+    "Work": "world",
+    "World": "world",
+    "draw": "analysis.draw",
+    "init": "engines",
+    "price": "analysis.price",
+    "prove": "analysis.prove",
+}
+
+__all__ = [
+    "Algorithm", "Event", "Network", "Op", "Plan", "Proof", "Schedule", "ScheduleError", "UsageError", "Work", "World",
+    "draw", "init", "price", "prove",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mpitrain' has no attribute {name!r}")
+    return getattr(import_module(f"mpitrain.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,64 @@
+'''An algorithm's card: what its docstring claims, and whether that is so.
+
+    steps      2 * (p - 1)               steps that must follow each other
+    bytes      2 * n * (p - 1) / p       bytes sent by the rank that sends most, of n
+    roundings  p - 1                     the longest chain of additions behind a result
+    alike      yes                       ranks that end with the same sum hold the same bits
+    order      any                       contributions combine in rank order ("rank") or in any
+    sizes      any                       worlds it works for
+    paper      Patarasuk and Yuan, ...   where it comes from
+
+Formulas are Python in p (ranks), n (bytes), core (the largest power of two up to p) and guests (p - core).
+'''
+
+import re
+from fractions import Fraction
+
+from ..collectives.folding import core_size
+from ..collectives.schedule import Algorithm, Schedule, ScheduleError
+from .price import bytes_sent, rounds
+from .prove import Proof
+
+LINES = ("steps", "bytes", "roundings", "alike", "order", "sizes", "paper")
+
+
+def read(algorithm: Algorithm) -> dict[str, str]:
+    """The lines of the card in the algorithm's docstring; `ScheduleError` if one is missing."""
+    card = dict(re.findall(rf"^\s*({'|'.join(LINES)}) {{2,}}(.+)$", algorithm.description, re.MULTILINE))
+    missing = [name for name in LINES if name not in card]
+    if missing:
+        raise ScheduleError(f"{algorithm} has no {', '.join(missing)} on its card")
+    return card
+
+
+def evaluate(formula: str, size: int) -> Fraction:
+    """A card's formula at one size, for n = 1."""
+    core = core_size(size)
+    names = {
+        "p": size, "n": Fraction(1), "core": core, "guests": size - core,
+        "log2": lambda x: x.bit_length() - 1, "ceil_log2": lambda x: (x - 1).bit_length(),
+        "min": min, "max": max, "sum": sum, "range": range,
+    }  # fmt: skip
+    return Fraction(eval(formula, {"__builtins__": {}, **names}))
+
+
+def check(schedule: Schedule, proof: Proof) -> None:
+    """`ScheduleError` where the schedule is not what its card says. "any" and "no" claim nothing at a single size."""
+    card, size = read(schedule.algorithm), schedule.size
+    measured = {
+        "steps": Fraction(rounds(schedule)),
+        "bytes": max(bytes_sent(schedule, rank) for rank in range(size)),
+        "roundings": Fraction(proof.roundings),
+    }
+    for name, found in measured.items():
+        expected = evaluate(card[name], size)
+        if found != expected:
+            raise ScheduleError(
+                f"{schedule}: the card's {name} do not hold", expected=f"{card[name]} = {expected}", found=found
+            )
+    for name, claimed, holds in (
+        ("alike", card["alike"] == "yes", proof.alike),
+        ("order", card["order"] == "rank", proof.ordered),
+    ):
+        if claimed and not holds:
+            raise ScheduleError(f"{schedule}: the card's {name} does not hold", expected=card[name], found="not so")

@@ -1,0 +1,79 @@
+"""What each collective promises: what a rank holds before it, and what it must hold after it.
+
+A contribution is (rank, chunk): the value that this rank had at the start, in this chunk. Two chunks are equally long
+if their length labels are equal; labels stand for counts that may differ from chunk to chunk.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from ..collectives.schedule import Schedule
+
+
+class Contribution(NamedTuple):
+    rank: int
+    chunk: int
+
+
+Contributions = tuple[Contribution, ...]
+
+
+class Promise(NamedTuple):
+    """`before(schedule, rank, chunk)` is the contribution that stands there at the start, None if nothing does.
+
+    `after(schedule, rank, chunk)` are the contributions that must end there in rank order, None if anything may.
+    `length(rank, chunk, given)` labels the length of a chunk of the input (given) or the output.
+    """
+
+    before: Callable[[Schedule, int, int], Contribution | None]
+    after: Callable[[Schedule, int, int], Contributions | None]
+    length: Callable[[int, int, bool], Hashable] = lambda rank, chunk, given: chunk
+
+
+def _own(schedule: Schedule, rank: int, chunk: int) -> Contribution:
+    return Contribution(rank, chunk)
+
+
+def _from_all(schedule: Schedule, rank: int, chunk: int) -> Contributions:
+    return tuple(Contribution(source, chunk) for source in range(schedule.size))
+
+
+PROMISES = {
+    "allreduce": Promise(_own, _from_all),
+    "reduce": Promise(_own, lambda s, rank, chunk: _from_all(s, rank, chunk) if rank == s.root else None),
+    "reduce_scatter": Promise(_own, lambda s, rank, chunk: _from_all(s, rank, chunk) if rank == chunk else None),
+    "allgather": Promise(
+        lambda s, rank, chunk: Contribution(rank, chunk) if rank == chunk else None,
+        lambda s, rank, chunk: (Contribution(chunk, chunk),),
+    ),
+    "bcast": Promise(
+        lambda s, rank, chunk: Contribution(rank, chunk) if rank == s.root else None,
+        lambda s, rank, chunk: (Contribution(s.root, chunk),),
+    ),
+    "alltoall": Promise(
+        _own,
+        lambda s, rank, chunk: (Contribution(chunk, rank),),
+        lambda rank, chunk, given: (rank, chunk) if given else (chunk, rank),
+    ),
+    "exscan": Promise(
+        _own,
+        lambda s, rank, chunk: tuple(Contribution(lower, chunk) for lower in range(rank)) or None,
+    ),
+    "gossip": Promise(_own, _from_all),
+}
+
+
+def spell(contributions: Contributions) -> str:
+    """`chunk 3 of ranks 0-4, 6`, in the given order."""
+    if not contributions:
+        return "nothing"
+    chunks = sorted({c.chunk for c in contributions})
+    runs: list[list[int]] = []
+    for contribution in contributions:
+        if runs and contribution.rank == runs[-1][-1] + 1:
+            runs[-1].append(contribution.rank)
+        else:
+            runs.append([contribution.rank])
+    ranks = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    noun = "rank" if len(contributions) == 1 else "ranks"
+    return f"chunk {', '.join(map(str, chunks))} of {noun} {ranks}"

@@ -1,0 +1,41 @@
+"""Any number of ranks on a power of two of them.
+
+Algorithms that pair ranks by the bits of their numbers want p = 2^k ranks. Otherwise the first 2(p - 2^k) ranks form
+pairs: the odd one of a pair is a guest, who hands its data to the even one, its host, before the algorithm and gets the
+result after it. Hosts and the ranks that are neither are the core, numbered by an index without gaps, in rank order:
+
+    rank   0  1  2  3  4  5        p = 6: core of 4, guests 1 and 3
+    index  0  .  1  .  2  3
+
+    Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
+"""
+
+from typing import NamedTuple
+
+
+def core_size(size: int) -> int:
+    """The largest power of two that is at most `size`."""
+    return 1 << (size.bit_length() - 1)
+
+
+class Place(NamedTuple):
+    """A rank's place: `index` in the core, or None for a guest; `host` or `guest` is its partner's rank, if any."""
+
+    index: int | None
+    host: int | None
+    guest: int | None
+
+
+def place(rank: int, size: int) -> Place:
+    guests = size - core_size(size)
+    if rank >= 2 * guests:
+        return Place(rank - guests, None, None)
+    if rank % 2:
+        return Place(None, rank - 1, None)
+    return Place(rank // 2, None, rank + 1)
+
+
+def core_rank(index: int, size: int) -> int:
+    """The rank with this index; for index = core_size, one past the last rank."""
+    guests = size - core_size(size)
+    return 2 * index if index < guests else index + guests

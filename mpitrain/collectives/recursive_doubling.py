@@ -1,0 +1,111 @@
+"""Recursive doubling: partners at distance 1, 2, 4, ... exchange all they have.
+
+After k steps a rank knows what 2^k ranks know, so that log2(p) steps suffice: the fewest possible, best for small data.
+Ranks beyond a power of two are guests of others (`folding`).
+
+    Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
+"""
+
+from collections.abc import Iterator
+
+from .folding import core_rank, core_size, place
+from .schedule import LEFT, OUTPUT, RIGHT, SCRATCH, Combine, Copy, Move, Reduce, Send, Step, collective, per_rank, whole
+
+
+@collective("allreduce", chunks=whole, ordered=True)
+def allreduce(rank: int, size: int) -> Iterator[Step]:
+    """Both partners of an exchange form the same sum, the lower rank's value standing left.
+
+    steps      log2(core) + (2 if guests else 0)
+    bytes      n * (log2(core) + (1 if guests else 0))
+    roundings  ceil_log2(p)
+    alike      yes
+    order      rank
+    sizes      any
+    paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
+    """
+    index, host, guest = place(rank, size)
+    if index is None:
+        yield Step(send=[Send(host, 0)])
+        yield Step(recv=[Copy(host, 0)])
+        return
+    if guest is not None:
+        yield Step(recv=[Reduce(guest, 0)])
+    distance = 1
+    while distance < core_size(size):
+        partner = index ^ distance
+        peer = core_rank(partner, size)
+        yield Step(send=[Send(peer, 0)], recv=[Reduce(peer, 0, side=LEFT if partner < index else RIGHT)])
+        distance *= 2
+    if guest is not None:
+        yield Step(send=[Send(guest, 0)])
+
+
+@collective("allgather", chunks=per_rank, ordered=True)
+def allgather(rank: int, size: int) -> Iterator[Step]:
+    """Partners exchange the blocks of chunks they have gathered; blocks double with the distance.
+
+    steps      log2(core) + (2 if guests else 0)
+    bytes      n / p * (sum(min(2 * 2**k, 2**k + guests) for k in range(log2(core))) + (p if guests else 0))
+    roundings  0
+    alike      yes
+    order      rank
+    sizes      any
+    paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
+    """
+    index, host, guest = place(rank, size)
+    if index is None:
+        yield Step(send=[Send(host, rank)])
+        yield Step(recv=[Copy(host, range(size))])
+        return
+    if guest is not None:
+        yield Step(recv=[Copy(guest, guest)])
+    yield from spread(index, size, lambda first, stop: range(core_rank(first, size), core_rank(stop, size)))
+    if guest is not None:
+        yield Step(send=[Send(guest, range(size))])
+
+
+def spread(index, size, chunks, rank_of=core_rank) -> Iterator[Step]:
+    """The core's part of an allgather: `chunks(first, stop)` are those that the indices first ... stop - 1 start with."""
+    distance = 1
+    while distance < core_size(size):
+        mine = index - index % distance
+        theirs = mine ^ distance
+        peer = rank_of(index ^ distance, size)
+        yield Step(
+            send=[Send(peer, chunks(mine, mine + distance))], recv=[Copy(peer, chunks(theirs, theirs + distance))]
+        )
+        distance *= 2
+
+
+@collective("exscan", chunks=whole, ordered=True)
+def exscan(rank: int, size: int) -> Iterator[Step]:
+    """A rank keeps the total of its block of 2^k ranks (scratch 0) beside the sum of the lower ranks among them.
+
+    Blocks below a rank are always whole, so that missing partners at the upper end do no harm. Rank 0's output is not
+    defined, as in MPI.
+
+    steps      ceil_log2(p)
+    bytes      n * ceil_log2(p)
+    roundings  ceil_log2(max(p - 1, 1))
+    alike      yes
+    order      rank
+    sizes      any
+    paper      MPICH's exscan; Hillis and Steele, CACM 29(12), 1986
+    """
+    total, incoming = SCRATCH[0], SCRATCH[1]
+    yield Step(local=[Move(OUTPUT[0], total)])
+    prefix_known = False
+    distance = 1
+    while distance < size:
+        peer = rank ^ distance
+        if peer < size:
+            if peer > rank:
+                local = [Combine(incoming, total, RIGHT)]
+            elif prefix_known:
+                local = [Combine(incoming, OUTPUT[0], LEFT), Combine(incoming, total, LEFT)]
+            else:
+                local = [Move(incoming, OUTPUT[0]), Combine(incoming, total, LEFT)]
+                prefix_known = True
+            yield Step(send=[Send(peer, total)], recv=[Copy(peer, incoming)], local=local)
+        distance *= 2

@@ -1,0 +1,285 @@
+"""The vocabulary in which every collective algorithm is written.
+
+An algorithm is a pure function of (rank, size) that yields the steps of that rank's program:
+
+    Step(send=[Send(right, 0)], recv=[Reduce(left, 3)])
+
+A step is defined by its effect. Every send takes the value its chunks had *before* the step; what arrives is then
+combined, in the listed order; the local actions come last, in the listed order. How an engine gets there is its own
+affair. A step ends when all of its messages have left and arrived.
+
+Data are cut into chunks, contiguous ranges of elements that need not be equally long and may be empty. Chunks live in
+three spaces: what the caller gave (INPUT), what the caller gets (OUTPUT), and room for intermediate values (SCRATCH,
+whose chunk j is as long as output chunk j modulo their number). Most programs work in place: input *is* output, and a
+bare number or range names chunks of it. Messages from one rank to another match in order.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+
+class ScheduleError(Exception):
+    """A schedule is wrong, or an algorithm does not apply. Carries where, if that is known.
+
+    `rank` and `step` count from 0, `chunk` names a chunk as `Chunks` prints it; each is None where it does not apply.
+    """
+
+    def __init__(
+        self,
+        fault: str,
+        *,
+        rank: int | None = None,
+        step: int | None = None,
+        chunk: object = None,
+        expected: object = None,
+        found: object = None,
+    ):
+        place = ", ".join(
+            f"{name} {value}" for name, value in (("rank", rank), ("step", step), ("chunk", chunk)) if value is not None
+        )
+        outcome = "" if expected is None else f": expected {expected}, found {found}"
+        super().__init__(f"{place}: {fault}{outcome}" if place else f"{fault}{outcome}")
+        self.fault, self.rank, self.step, self.chunk = fault, rank, step, chunk
+        self.expected, self.found = expected, found
+
+
+class Space(Enum):
+    """Where chunks live. `OUTPUT[2]` is one chunk, `SCRATCH[0:4]` four in a row."""
+
+    INPUT = "in"
+    OUTPUT = "out"
+    SCRATCH = "scratch"
+
+    def __getitem__(self, index: int | slice) -> "Chunks":
+        if isinstance(index, slice):
+            return Chunks(self, index.start, index.stop)
+        return Chunks(self, index, index + 1)
+
+
+INPUT, OUTPUT, SCRATCH = Space
+
+
+class Chunks(NamedTuple):
+    """The chunks start, start + 1, ..., stop - 1 of one space: one contiguous piece of memory."""
+
+    space: Space
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        span = str(self.start) if self.stop == self.start + 1 else f"{self.start}-{self.stop - 1}"
+        return span if self.space is OUTPUT else f"{self.space.value}.{span}"
+
+
+ChunksLike = int | range | Chunks
+
+
+def _chunks(chunks: ChunksLike) -> Chunks:
+    if isinstance(chunks, Chunks):
+        return chunks
+    if isinstance(chunks, int):
+        return Chunks(OUTPUT, chunks, chunks + 1)
+    if chunks.step != 1:
+        raise ValueError(f"chunks of one message lie side by side: expected a range of step 1, found {chunks}")
+    return Chunks(OUTPUT, chunks.start, chunks.stop)
+
+
+class Side(Enum):
+    """Where an incoming value stands beside the one that is there (for operations that do not commute)."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+LEFT, RIGHT = Side
+
+
+class _Send(NamedTuple):
+    peer: int
+    chunks: Chunks
+    weight: Fraction | None
+
+
+class Send(_Send):
+    """One message to `peer`. With a weight w, what travels is w times the value."""
+
+    __slots__ = ()
+
+    def __new__(cls, peer: int, chunks: ChunksLike, weight: Fraction | None = None) -> "Send":
+        return tuple.__new__(cls, (peer, _chunks(chunks), weight))
+
+
+class _Copy(NamedTuple):
+    peer: int
+    chunks: Chunks
+
+
+class Copy(_Copy):
+    """One message from `peer` that overwrites `chunks`."""
+
+    __slots__ = ()
+
+    def __new__(cls, peer: int, chunks: ChunksLike) -> "Copy":
+        return tuple.__new__(cls, (peer, _chunks(chunks)))
+
+
+class _Reduce(NamedTuple):
+    peer: int
+    chunks: Chunks
+    side: Side
+    weight: Fraction | None
+
+
+class Reduce(_Reduce):
+    """One message from `peer`, combined into `chunks`: own + incoming, or incoming + own with side=LEFT.
+
+    With a weight w it is a mean of the two: (1 - w) own + w incoming.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, peer: int, chunks: ChunksLike, side: Side = RIGHT, weight: Fraction | None = None
+    ) -> "Reduce":
+        return tuple.__new__(cls, (peer, _chunks(chunks), side, weight))
+
+
+class Move(NamedTuple):
+    """Local: `target` becomes a copy of `source`."""
+
+    source: Chunks
+    target: Chunks
+
+
+class Combine(NamedTuple):
+    """Local: `source` is combined into `target`, standing at its `side`."""
+
+    source: Chunks
+    target: Chunks
+    side: Side = RIGHT
+
+
+class _Step(NamedTuple):
+    send: tuple[Send, ...]
+    recv: tuple[Copy | Reduce, ...]
+    local: tuple[Move | Combine, ...]
+
+
+class Step(_Step):
+    """Messages that travel at one time, then local actions."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls, send: Iterable[Send] = (), recv: Iterable[Copy | Reduce] = (), local: Iterable[Move | Combine] = ()
+    ) -> "Step":
+        return tuple.__new__(cls, (tuple(send), tuple(recv), tuple(local)))
+
+
+Program = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A collective algorithm: called with (rank, size), and `root` if it is rooted, it yields that rank's steps.
+
+    `chunks(size)` is the number of chunks the data are cut into. `in_place`: the input is in the output from the
+    start. `ordered`: contributions are combined in rank order, so that operations need not commute. `rooted`: takes
+    a `root`. `equal_blocks`: all chunks must be equally long.
+    """
+
+    collective: str
+    name: str
+    steps: Callable[..., Iterator[Step]]
+    chunks: Callable[[int], int]
+    in_place: bool = True
+    ordered: bool = False
+    rooted: bool = False
+    equal_blocks: bool = False
+
+    def __call__(self, rank: int, size: int, **parameters: Any) -> Iterator[Step]:
+        return self.steps(rank, size, **parameters)
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.collective}"
+
+    @property
+    def description(self) -> str:
+        return self.steps.__doc__ or ""
+
+    def schedule(self, size: int, **parameters: Any) -> "Schedule":
+        """This algorithm at one size: what is proved, priced, drawn, simulated and run."""
+        if size < 1:
+            raise ScheduleError(f"{self} at size {size}: a world has at least one rank")
+        if "root" in parameters and not (self.rooted and 0 <= parameters["root"] < size):
+            raise ScheduleError(
+                f"{self} at size {size}: root {parameters['root']} is not a rank"
+                if self.rooted
+                else f"{self} has no root: found root {parameters['root']}"
+            )
+        return Schedule(self, size, parameters)
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """An algorithm whose steps are not ours to see, such as the MPI library's own: it runs, and cannot be proved."""
+
+    collective: str
+    name: str
+    description: str
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.collective}"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """An algorithm at one size, with its parameters (such as root=3)."""
+
+    algorithm: Algorithm
+    size: int
+    parameters: dict[str, Any]
+
+    def __str__(self) -> str:
+        parameters = "".join(f", {name}={value}" for name, value in self.parameters.items())
+        return f"{self.algorithm}(size={self.size}{parameters})"
+
+    @property
+    def root(self) -> int:
+        return self.parameters.get("root", 0)
+
+    @cached_property
+    def chunks(self) -> int:
+        return self.algorithm.chunks(self.size)
+
+    def program(self, rank: int) -> Program:
+        """One rank's steps."""
+        return tuple(self.algorithm(rank, self.size, **self.parameters))
+
+    @cached_property
+    def programs(self) -> tuple[Program, ...]:
+        """Every rank's steps."""
+        return tuple(self.program(rank) for rank in range(self.size))
+
+
+def collective(name: str, chunks: Callable[[int], int], **traits: bool) -> Callable[[Callable], Algorithm]:
+    """Make a function of (rank, size) an `Algorithm` for the collective `name`, called after its module."""
+
+    def named(steps: Callable[..., Iterator[Step]]) -> Algorithm:
+        return Algorithm(name, steps.__module__.rpartition(".")[2], steps, chunks, **traits)
+
+    return named
+
+
+def whole(size: int) -> int:
+    """The data are one chunk."""
+    return 1
+
+
+def per_rank(size: int) -> int:
+    """The data are cut into one chunk per rank."""
+    return size

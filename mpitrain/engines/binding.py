@@ -1,0 +1,150 @@
+"""Bind a program to memory: from chunks to arrays, from the effect of a step to what is done in which order.
+
+A stage is a step over real arrays. What may not be received in place is staged: a value to be combined, and a copy into
+a chunk that the same step still sends or otherwise writes. Empty messages are left out; both sides know that they are
+empty, since they know the lengths.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..collectives.schedule import INPUT, LEFT, OUTPUT, SCRATCH, Chunks, Combine, Copy, Program, Reduce, Space, Step
+from .reduction import Op
+
+Action = tuple[Callable[..., Any], tuple]
+"""A function and its arguments."""
+
+
+class Stage(NamedTuple):
+    """Do `before`, exchange the messages, then do `after`. Messages are (peer, array)."""
+
+    before: tuple[Action, ...]
+    send: tuple[tuple[int, np.ndarray], ...]
+    recv: tuple[tuple[int, np.ndarray], ...]
+    after: tuple[Action, ...]
+
+
+class Piece(NamedTuple):
+    """A flat array and where its chunks begin: chunk i is array[cuts[i]:cuts[i + 1]]."""
+
+    array: np.ndarray
+    cuts: Sequence[int]
+
+    def view(self, chunks: Chunks) -> np.ndarray:
+        return self.array[self.cuts[chunks.start] : self.cuts[chunks.stop]]
+
+
+def even_cuts(count: int, chunks: int) -> list[int]:
+    """Boundaries of `chunks` ranges of `count` elements, as even as can be."""
+    return [i * count // chunks for i in range(chunks + 1)]
+
+
+def cuts_of(counts: Sequence[int]) -> list[int]:
+    return [0, *accumulate(counts)]
+
+
+def bind(program: Program, output: Piece, op: Op | None, given: Piece | None = None) -> tuple[Stage, ...]:
+    """The stages of `program` over `output` and, for programs that do not work in place, its input `given`."""
+    chunks = len(output.cuts) - 1
+    used = max((c.stop for step in program for c in _named(step) if c.space is SCRATCH), default=0)
+    lengths = [output.cuts[j % chunks + 1] - output.cuts[j % chunks] for j in range(used)]
+    pieces = {
+        INPUT: given,
+        OUTPUT: output,
+        SCRATCH: Piece(np.empty(sum(lengths), output.array.dtype), cuts_of(lengths)),
+    }
+    binder = _Binder(pieces, op)
+    staging = np.empty(max((binder.staged(step) for step in program), default=0), output.array.dtype)
+    return tuple(binder.stage(step, staging) for step in program)
+
+
+def _named(step: Step) -> list[Chunks]:
+    messages = [message.chunks for message in (*step.send, *step.recv)]
+    return messages + [chunks for action in step.local for chunks in (action.source, action.target)]
+
+
+def _overlap(a: Chunks, b: Chunks) -> bool:
+    return a.space is b.space and a.start < b.stop and b.start < a.stop
+
+
+def _must_stage(step: Step, number: int) -> bool:
+    receive = step.recv[number]
+    if isinstance(receive, Reduce):
+        return True
+    others = [s.chunks for s in step.send] + [r.chunks for i, r in enumerate(step.recv) if i != number]
+    return any(_overlap(receive.chunks, chunks) for chunks in others)
+
+
+def _scale(target: np.ndarray, value: np.ndarray, weight: float) -> None:
+    np.multiply(value, target.dtype.type(weight), out=target)
+
+
+def _mix(own: np.ndarray, incoming: np.ndarray, weight: float) -> None:
+    kind = own.dtype.type
+    np.multiply(incoming, kind(weight), out=incoming)
+    np.multiply(own, kind(1 - weight), out=own)
+    np.add(own, incoming, out=own)
+
+
+class _Binder:
+    def __init__(self, pieces: dict[Space, Piece | None], op: Op | None):
+        self.pieces, self.op = pieces, op
+
+    def view(self, chunks: Chunks) -> np.ndarray:
+        return self.pieces[chunks.space].view(chunks)
+
+    def staged(self, step: Step) -> int:
+        """Elements that this step must stage."""
+        weighted = sum(self.view(send.chunks).size for send in step.send if send.weight is not None)
+        return weighted + sum(
+            self.view(receive.chunks).size for i, receive in enumerate(step.recv) if _must_stage(step, i)
+        )
+
+    def stage(self, step: Step, staging: np.ndarray) -> Stage:
+        before: list[Action] = []
+        sends, receives = [], []
+        after: list[Action] = []
+        used = 0
+
+        def take(count: int) -> np.ndarray:
+            nonlocal used
+            used += count
+            return staging[used - count : used]
+
+        for send in step.send:
+            source = self.view(send.chunks)
+            if send.weight is not None:
+                weighted = take(source.size)
+                before.append((_scale, (weighted, source, float(send.weight))))
+                source = weighted
+            sends.append((send.peer, source))
+        for i, receive in enumerate(step.recv):
+            target = self.view(receive.chunks)
+            arrival = take(target.size) if _must_stage(step, i) else target
+            receives.append((receive.peer, arrival))
+            if isinstance(receive, Copy):
+                if arrival is not target:
+                    after.append((np.copyto, (target, arrival)))
+            elif receive.weight is not None:
+                after.append((_mix, (target, arrival, float(receive.weight))))
+            else:
+                after.append(self.combine(target, arrival, receive.side))
+        for action in step.local:
+            source, target = self.view(action.source), self.view(action.target)
+            if isinstance(action, Combine):
+                after.append(self.combine(target, source, action.side))
+            else:
+                after.append((np.copyto, (target, source)))
+        return Stage(
+            tuple(before),
+            tuple((peer, array) for peer, array in sends if array.size),
+            tuple((peer, array) for peer, array in receives if array.size),
+            tuple(after),
+        )
+
+    def combine(self, own: np.ndarray, incoming: np.ndarray, side: object) -> Action:
+        left, right = (incoming, own) if side is LEFT else (own, incoming)
+        return self.op.combine, (left, right, own)

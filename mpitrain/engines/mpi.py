@@ -1,0 +1,104 @@
+"""The world that mpirun or srun makes: real ranks that exchange messages over mpi4py."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from ..errors import UsageError
+from ..launch_environment import mismatch
+from ..world import Array, Plan, Work, World
+from .clock import offset
+from .library import LibraryPlan
+from .messages import MessageWork, MPIMessenger, as_bytes
+from .scheduled import Call, ScheduledWorld, flat
+from .start import MPI
+from .threads import ThreadWork
+
+FIRST_PLAN_TAG = 16384
+"""Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""
+
+
+class MPIWorld(ScheduledWorld):
+    """The ranks of an mpi4py communicator. Works on duplicates of it, never on the caller's own. Collective to make."""
+
+    engine = "mpi"
+
+    def __init__(self, comm: MPI.Intracomm, clock_offset: float = 0.0):
+        self._comm = comm.Dup()
+        self._caller_messages = comm.Dup()
+        self._clock_offset = clock_offset
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.node, self.node_rank, self.node_size = self._place()
+        self._call_tags = itertools.cycle(range(FIRST_PLAN_TAG))
+        self._plan_tags = itertools.count(FIRST_PLAN_TAG)
+        self.messenger = MPIMessenger(self._comm, self.now)
+        self._closed = False
+
+    @classmethod
+    def of_job(cls) -> "MPIWorld":
+        """All ranks that the launcher started. `UsageError` if it was another MPI's launcher."""
+        trap = mismatch(os.environ, MPI.Get_library_version(), MPI.COMM_WORLD.Get_size())
+        if trap:
+            raise UsageError(trap)
+        return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD))
+
+    def _place(self) -> tuple[int, int, int]:
+        """node, node_rank, node_size."""
+        pretended = int(os.environ.get("MPITRAIN_RANKS_PER_NODE", "0"))
+        if pretended > 0:
+            node = self.rank // pretended
+        else:
+            host = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
+            node = host.bcast(self.rank)
+            host.Free()
+        nodes = self._comm.allgather(node)
+        return sorted(set(nodes)).index(node), nodes[: self.rank].count(node), nodes.count(node)
+
+    def barrier(self) -> None:
+        self._comm.Barrier()
+
+    def start_send(self, buffer: Array, peer: int, tag: int = 0) -> Work:
+        return MessageWork(self._caller_messages.Isend(as_bytes(flat("send", buffer)), peer, tag), None)
+
+    def start_recv(self, buffer: Array, peer: int, tag: int = 0) -> Work:
+        return MessageWork(self._caller_messages.Irecv(as_bytes(flat("recv", buffer)), peer, tag), buffer)
+
+    def probe(self, peer: int | None = None, tag: int | None = None) -> tuple[int, int, int] | None:
+        status = MPI.Status()
+        source, wanted = MPI.ANY_SOURCE if peer is None else peer, MPI.ANY_TAG if tag is None else tag
+        if not self._caller_messages.Iprobe(source, wanted, status):
+            return None
+        return status.Get_source(), status.Get_tag(), status.Get_count(MPI.BYTE)
+
+    def now(self) -> float:
+        return time.perf_counter() + self._clock_offset
+
+    def background(self, function: Callable[[], Any]) -> ThreadWork:
+        return ThreadWork(function)
+
+    def split(self, color: int | None, key: int = 0) -> World | None:
+        part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
+        if part == MPI.COMM_NULL:
+            return None
+        world = MPIWorld(part, self._clock_offset)
+        part.Free()
+        return world
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self.messenger.free()
+            self._comm.Free()
+            self._caller_messages.Free()
+
+    def abort(self, code: int = 1) -> NoReturn:
+        self._comm.Abort(code)
+        raise SystemExit(code)
+
+    def _tag(self, kept: bool) -> int:
+        return next(self._plan_tags if kept else self._call_tags)
+
+    def _opaque(self, call: Call, tag: int, kept: bool) -> Plan:
+        return LibraryPlan(self.messenger, self._comm, call, tag)

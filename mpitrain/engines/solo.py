@@ -1,0 +1,68 @@
+"""A world of one, without MPI: every schedule of size 1 is local."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..world import Plan, World
+from .scheduled import Call, ScheduledWorld
+from .staged import BoundStep, Requests, StagedPlan, StagedWork
+from .threads import ThreadWork
+
+
+class _NoMessages:
+    """The messenger of a world in which nobody else is."""
+
+    now = staticmethod(time.perf_counter)
+
+    def prepare(self, stage, tag, kept) -> NoReturn:
+        raise AssertionError("a program of size 1 sends nothing")
+
+    def test(self, requests: Requests) -> bool:
+        return True
+
+    def wait(self, work: StagedWork) -> None:
+        pass
+
+    def begun(self, work: StagedWork) -> None:
+        pass
+
+    def ended(self, work: StagedWork) -> None:
+        pass
+
+
+class SoloWorld(ScheduledWorld):
+    """What `mpitrain.init()` gives a process that no launcher started."""
+
+    rank, size = 0, 1
+    node, node_rank, node_size = 0, 0, 1
+    engine = "solo"
+
+    def __init__(self) -> None:
+        self.messenger = _NoMessages()
+
+    def barrier(self) -> None:
+        pass
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    def background(self, function: Callable[[], Any]) -> ThreadWork:
+        return ThreadWork(function)
+
+    def split(self, color: int | None, key: int = 0) -> World | None:
+        return None if color is None else SoloWorld()
+
+    def close(self) -> None:
+        pass
+
+    def _tag(self, kept: bool) -> int:
+        return 0
+
+    def _opaque(self, call: Call, tag: int, kept: bool) -> Plan:
+        """The library's collective among one rank: the data stay as they are."""
+        after = [(np.copyto, (call.received, call.array))] if call.collective == "alltoall" else []
+        event = call.event("library", self.engine, tag)
+        return StagedPlan(self.messenger, [BoundStep((), None, after)], event, call.result)

@@ -1,0 +1,124 @@
+"""Replay a bound program: begin a stage's messages, and once they are done do what follows, until no stage is left.
+
+This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..event import Event
+from ..world import Plan, Work
+from .binding import Action, Stage
+
+Requests = list[Any]
+Begin = Callable[[], Requests]
+
+
+class Messenger(Protocol):
+    """How messages move."""
+
+    def prepare(self, stage: Stage, tag: int, kept: bool) -> Begin:
+        """What posts the stage's messages; `kept`: it will be called many times."""
+
+    def test(self, requests: Requests) -> bool:
+        """Whether all of them are done."""
+
+    def wait(self, work: "StagedWork") -> None:
+        """Return once `work` is done; others under way move on meanwhile."""
+
+    def now(self) -> float: ...
+
+    def begun(self, work: "StagedWork") -> None:
+        """The work is under way."""
+
+    def ended(self, work: "StagedWork") -> None:
+        """The work is done: it is no longer under way, and its event is complete."""
+
+
+class BoundStep:
+    """One stage, ready to be replayed."""
+
+    __slots__ = ("after", "before", "begin")
+
+    def __init__(self, before: Sequence[Action], begin: Begin | None, after: Sequence[Action]):
+        self.before, self.begin, self.after = before, begin, after
+
+
+class StagedPlan(Plan):
+    """A collective bound to memory. `prologue` runs before the first stage, `epilogue` after the last."""
+
+    def __init__(
+        self,
+        messenger: Messenger,
+        steps: Sequence[BoundStep],
+        event: Event,
+        result: np.ndarray | None,
+        prologue: Sequence[Action] = (),
+        epilogue: Sequence[Action] = (),
+    ):
+        self.messenger = messenger
+        self.steps = [BoundStep(prologue, None, ()), *steps, BoundStep(epilogue, None, ())]
+        self.event, self.result = event, result
+        self.algorithm, self.engine = event.algorithm, event.engine
+
+    def start(self) -> "StagedWork":
+        return StagedWork(self)
+
+    def free(self) -> None:
+        self.steps = []
+
+
+class StagedWork(Work):
+    """A plan under way."""
+
+    def __init__(self, plan: StagedPlan):
+        if not plan.steps:
+            raise ValueError(f"this plan of {plan.event.collective} was freed and cannot run again")
+        self.plan, self.result = plan, plan.result
+        template = plan.event
+        self.event = Event(
+            template.collective, template.algorithm, template.engine, template.op, template.dtype, template.count,
+            template.nbytes, template.tag, plan.messenger.now(),
+        )  # fmt: skip
+        self.requests: Requests = []
+        self.done = False
+        self._at = -1
+        plan.messenger.begun(self)
+        self.advance()
+
+    def advance(self) -> None:
+        """The current stage's messages are done: do what follows, up to the next stage that has messages."""
+        steps = self.plan.steps
+        while True:
+            if self._at >= 0:
+                for function, arguments in steps[self._at].after:
+                    function(*arguments)
+            self._at += 1
+            if self._at == len(steps):
+                self.requests = []
+                self.done = True
+                self.event.ended = self.plan.messenger.now()
+                self.plan.messenger.ended(self)
+                return
+            step = steps[self._at]
+            for function, arguments in step.before:
+                function(*arguments)
+            if step.begin is not None:
+                self.requests = step.begin()
+                return
+
+    def test(self) -> bool:
+        while not self.done:
+            if not self.plan.messenger.test(self.requests):
+                return False
+            self.advance()
+        return True
+
+    def wait(self) -> np.ndarray | None:
+        if self.event.awaited is None:
+            self.event.awaited = self.plan.messenger.now()
+        if not self.done:
+            self.plan.messenger.wait(self)
+        return self.result

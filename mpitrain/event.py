@@ -1,0 +1,24 @@
+"""One communication call of one rank: the record that checks, traces and metrics share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Event:
+    """What was called and when, in seconds on the world's clock (`World.now`); a time is None until it is known.
+
+    A call has `begun` when its first messages were posted, `awaited` when the caller had nothing else left to do and
+    waited for it, and `ended` when its result was there.
+    """
+
+    collective: str
+    algorithm: str
+    engine: str
+    op: str | None
+    dtype: str
+    count: int
+    nbytes: int
+    tag: int
+    begun: float
+    awaited: float | None = None
+    ended: float | None = None

@@ -1,0 +1,215 @@
+"""The World: what a program sees of its ranks. The interface, and nothing behind it.
+
+Every rank calls the same collective calls in the same order. Arrays are one-dimensional or are taken as if they were,
+contiguous, of any number of elements, none included. Collectives work in place where MPI allows it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from .event import Event
+
+Array = Any
+"""A NumPy array, or whatever offers the buffer protocol, `__array_interface__` or DLPack over host memory."""
+
+
+class Work:
+    """A communication under way. `event` is its record."""
+
+    event: Event | None = None
+
+    def test(self) -> bool:
+        """Move it on as far as it goes without waiting; whether it is done."""
+        raise NotImplementedError
+
+    def wait(self) -> Array:
+        """Wait until it is done; its result."""
+        raise NotImplementedError
+
+
+class Plan:
+    """A collective bound to its memory, to be run many times. Collective to make, run and free."""
+
+    algorithm: str
+    engine: str
+
+    def start(self) -> Work:
+        """Begin; the memory belongs to the plan until the work is done."""
+        raise NotImplementedError
+
+    def run(self) -> Array:
+        """Begin and wait; the result."""
+        return self.start().wait()
+
+    def free(self) -> None:
+        """Give back what MPI holds for it. Using it afterwards is an error."""
+        raise NotImplementedError
+
+
+class World:
+    """A set of ranks that talk to each other.
+
+    `node` numbers the hosts, `node_rank` and `node_size` place this rank on its own. With MPITRAIN_RANKS_PER_NODE=k,
+    k consecutive ranks make believe that they are a host, to try hierarchical code on one.
+    """
+
+    rank: int
+    size: int
+    node: int
+    node_rank: int
+    node_size: int
+    engine: str
+
+    # Collectives. `op` is "sum", "prod", "min", "max", "mean" (floats), an `Op`, or a function of (left, right) that
+    # need not commute. `algorithm` is "auto", "library", or a name of the catalogue. `counts` gives every rank's block.
+
+    def allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
+        """Every rank's `buffer` becomes the combination of all; returns it."""
+        return self.start_allreduce(buffer, op, algorithm=algorithm).wait()
+
+    def reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Array | None:
+        """The root's `buffer` becomes the combination of all; returns it there, None elsewhere."""
+        return self.start_reduce(buffer, op, root, algorithm=algorithm).wait()
+
+    def bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array:
+        """Every rank's `buffer` becomes the root's; returns it."""
+        return self.start_bcast(buffer, root, algorithm=algorithm).wait()
+
+    def reduce_scatter(
+        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
+    ) -> Array:
+        """Returns this rank's block of `buffer`, combined over all ranks. The other blocks hold nothing of use then."""
+        return self.start_reduce_scatter(buffer, op, counts, algorithm=algorithm).wait()
+
+    def allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Array:
+        """`buffer` holds this rank's block in its place; all ranks' blocks arrive in theirs. Returns `buffer`."""
+        return self.start_allgather(buffer, counts, algorithm=algorithm).wait()
+
+    def alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Array:
+        """Block d of `send` goes to rank d; block s of the result, `recv` if given, comes from rank s. Equal blocks."""
+        return self.start_alltoall(send, recv, algorithm=algorithm).wait()
+
+    def exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
+        """`buffer` becomes the combination of all lower ranks', in rank order; rank 0's is not defined."""
+        return self.start_exscan(buffer, op, algorithm=algorithm).wait()
+
+    def gather(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array | None:
+        """The root gets all ranks' blocks, one after the other."""
+        self._not_there_yet("gather")
+
+    def scatter(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array:
+        """Every rank gets its block of the root's buffer."""
+        self._not_there_yet("scatter")
+
+    def scan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
+        """`buffer` becomes the combination of all ranks' up to this one, in rank order."""
+        self._not_there_yet("scan")
+
+    def barrier(self) -> None:
+        """Returns once every rank has called it."""
+        self._not_there_yet("barrier")
+
+    # The same without waiting: the buffer belongs to the work until it is done.
+
+    def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
+        self._not_there_yet("start_allreduce")
+
+    def start_reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Work:
+        self._not_there_yet("start_reduce")
+
+    def start_bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Work:
+        self._not_there_yet("start_bcast")
+
+    def start_reduce_scatter(
+        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
+    ) -> Work:
+        self._not_there_yet("start_reduce_scatter")
+
+    def start_allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Work:
+        self._not_there_yet("start_allgather")
+
+    def start_alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Work:
+        self._not_there_yet("start_alltoall")
+
+    def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
+        self._not_there_yet("start_exscan")
+
+    def plan(
+        self,
+        collective: str,
+        buffer: Array,
+        *,
+        algorithm: str = "auto",
+        op: Any = "sum",
+        root: int = 0,
+        counts: Sequence[int] | None = None,
+    ) -> Plan:
+        """Bind a collective to `buffer`, to run it many times. Collective."""
+        self._not_there_yet("plan")
+
+    def explain(self, collective: str, nbytes: int) -> Any:
+        """Which algorithm and engine `auto` takes, why, and the runner-up: a `tuning.Choice`."""
+        self._not_there_yet("explain")
+
+    # Point to point. `tag` separates conversations; messages with one tag arrive in the order in which they were sent.
+
+    def send(self, buffer: Array, peer: int, tag: int = 0) -> None:
+        """Returns once `buffer` may be used again."""
+        self.start_send(buffer, peer, tag).wait()
+
+    def recv(self, buffer: Array, peer: int, tag: int = 0) -> Array:
+        """Returns `buffer` once a message of at most its size from `peer` is in it."""
+        return self.start_recv(buffer, peer, tag).wait()
+
+    def start_send(self, buffer: Array, peer: int, tag: int = 0) -> Work:
+        self._not_there_yet("start_send")
+
+    def start_recv(self, buffer: Array, peer: int, tag: int = 0) -> Work:
+        self._not_there_yet("start_recv")
+
+    def probe(self, peer: int | None = None, tag: int | None = None) -> tuple[int, int, int] | None:
+        """(peer, tag, nbytes) of a message that could be received now, None if there is none."""
+        self._not_there_yet("probe")
+
+    def window(self, count: int, dtype: Any) -> Any:
+        """Memory that all ranks can put to, get from and accumulate into. Collective."""
+        self._not_there_yet("window")
+
+    # Memory, time, threads, life.
+
+    def empty(self, count: int, dtype: Any = "float32") -> Array:
+        """Memory that suits this world's engine, not initialised. Collective; freed by `close` only."""
+        self._not_there_yet("empty")
+
+    def now(self) -> float:
+        """Seconds on a clock that all ranks share."""
+        self._not_there_yet("now")
+
+    def compute(self, seconds: float | None = None, *, flops: float | None = None) -> None:
+        """Say that this much work was done: charged on a virtual clock; a real world's time passes by itself."""
+
+    def background(self, function: Callable[[], Any]) -> Work:
+        """Run `function` beside the program; the work's result is what it returns."""
+        self._not_there_yet("background")
+
+    def split(self, color: int | None, key: int = 0) -> "World | None":
+        """A world for each color, ranks ordered by (key, rank); None where color is None. Collective."""
+        self._not_there_yet("split")
+
+    def close(self) -> None:
+        """Free plans, memory and communicators. Collective; a second call does nothing."""
+        self._not_there_yet("close")
+
+    def abort(self, code: int = 1) -> NoReturn:
+        """End the whole job now, on all ranks."""
+        raise SystemExit(code)
+
+    def __enter__(self) -> "World":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+
+    def _not_there_yet(self, call: str) -> NoReturn:
+        raise NotImplementedError(f"{type(self).__name__}.{call} is not there yet in this version of mpitrain")
