@@ -7,16 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analysis.draw import draw
-    from .analysis.network import Network
-    from .analysis.price import price
-    from .analysis.prove import Proof, prove
-    from .collectives.schedule import Algorithm, Schedule, ScheduleError
-    from .engines import init
-    from .engines.reduction import Op
-    from .errors import UsageError
-    from .event import Event
-    from .world import Plan, Work, World
+    from mpitrain.analysis.draw import draw
+    from mpitrain.analysis.network import Network
+    from mpitrain.analysis.price import price
+    from mpitrain.analysis.prove import Proof, prove
+    from mpitrain.collectives.schedule import Algorithm, Schedule, ScheduleError
+    from mpitrain.engines import init
+    from mpitrain.engines.reduction import Op
+    from mpitrain.errors import UsageError
+    from mpitrain.event import Event
+    from mpitrain.world import Plan, Work, World
 
 __version__ = "0.1.0"
 

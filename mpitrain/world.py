@@ -7,7 +7,7 @@ contiguous, of any number of elements, none included. Collectives work in place 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from .event import Event
+from mpitrain.event import Event
 
 Array = Any
 """A NumPy array, or whatever offers the buffer protocol, `__array_interface__` or DLPack over host memory."""

@@ -14,10 +14,10 @@ Formulas are Python in p (ranks), n (bytes), core (the largest power of two up t
 import re
 from fractions import Fraction
 
-from ..collectives.folding import core_size
-from ..collectives.schedule import Algorithm, Schedule, ScheduleError
-from .price import bytes_sent, rounds
-from .prove import Proof
+from mpitrain.collectives.folding import core_size
+from mpitrain.collectives.schedule import Algorithm, Schedule, ScheduleError
+from mpitrain.analysis.price import bytes_sent, rounds
+from mpitrain.analysis.prove import Proof
 
 LINES = ("steps", "bytes", "roundings", "alike", "order", "sizes", "paper")
 

@@ -12,9 +12,9 @@ textbooks' closed forms come out exactly.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ..collectives.schedule import Chunks, Combine, Reduce, Schedule, Step
-from .network import Network, Number
-from .replay import replay
+from mpitrain.collectives.schedule import Chunks, Combine, Reduce, Schedule, Step
+from mpitrain.analysis.network import Network, Number
+from mpitrain.analysis.replay import replay
 
 
 def price(schedule: Schedule, nbytes: Number, network: Network) -> Number:

@@ -7,7 +7,7 @@ if their length labels are equal; labels stand for counts that may differ from c
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from ..collectives.schedule import Schedule
+from mpitrain.collectives.schedule import Schedule
 
 
 class Contribution(NamedTuple):

@@ -10,12 +10,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..collectives.schedule import (
+from mpitrain.collectives.schedule import (
     INPUT, OUTPUT, SCRATCH, Chunks, Combine, Copy, Opaque, Schedule, ScheduleError, Space, Step,
 )  # fmt: skip
-from .promise import PROMISES, Contributions, spell
-from .replay import replay
-from .values import Mixtures, Sums
+from mpitrain.analysis.promise import PROMISES, Contributions, spell
+from mpitrain.analysis.replay import replay
+from mpitrain.analysis.values import Mixtures, Sums
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ..collectives.schedule import Schedule, ScheduleError, Step
+from mpitrain.collectives.schedule import Schedule, ScheduleError, Step
 
 
 class Reading(Protocol):

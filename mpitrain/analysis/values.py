@@ -8,8 +8,8 @@ two operands (a + b and b + a round alike), and so are equal bit by bit.
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ..collectives.schedule import LEFT, ScheduleError, Side
-from .promise import Contribution, Contributions, spell
+from mpitrain.collectives.schedule import LEFT, ScheduleError, Side
+from mpitrain.analysis.promise import Contribution, Contributions, spell
 
 Rounding = object
 

@@ -8,7 +8,7 @@ Counted from the root, a rank's parent is found by clearing the lowest bit that 
 
 from collections.abc import Iterator
 
-from .schedule import Copy, Reduce, Send, Step, collective, whole
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, whole
 
 
 @collective("bcast", chunks=whole, rooted=True, ordered=True)

@@ -8,7 +8,7 @@ gathers all blocks that travel into one message.
 
 from collections.abc import Iterator
 
-from .schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Send, Step, collective, per_rank
+from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Send, Step, collective, per_rank
 
 
 @collective("alltoall", chunks=per_rank, in_place=False, ordered=True, equal_blocks=True)

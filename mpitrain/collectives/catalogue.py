@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from . import binomial_tree, bruck, direct, halving_doubling, one_peer_exponential, recursive_doubling, ring
-from .schedule import Algorithm, Opaque, ScheduleError
+from mpitrain.collectives import binomial_tree, bruck, direct, halving_doubling, one_peer_exponential, recursive_doubling, ring
+from mpitrain.collectives.schedule import Algorithm, Opaque, ScheduleError
 
 ALLREDUCE = {
     "ring": ring.allreduce,

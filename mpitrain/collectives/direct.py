@@ -10,7 +10,7 @@ order.
 
 from collections.abc import Iterator
 
-from .schedule import LEFT, RIGHT, Copy, Reduce, Send, Step, collective, per_rank
+from mpitrain.collectives.schedule import LEFT, RIGHT, Copy, Reduce, Send, Step, collective, per_rank
 
 
 @collective("reduce_scatter", chunks=per_rank, ordered=True)

@@ -8,9 +8,9 @@ round. As few bytes as a ring and only 2 log2(p) steps. Ranks beyond a power of 
 
 from collections.abc import Callable, Iterator
 
-from .folding import Place, core_rank, core_size, place
-from .recursive_doubling import spread
-from .schedule import Copy, Reduce, Send, Step, collective, per_rank
+from mpitrain.collectives.folding import Place, core_rank, core_size, place
+from mpitrain.collectives.recursive_doubling import spread
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, per_rank
 
 ChunksOf = Callable[[int, int], range]
 RankOf = Callable[[int, int], int]

@@ -8,8 +8,8 @@ Ranks beyond a power of two are guests of others (`folding`).
 
 from collections.abc import Iterator
 
-from .folding import core_rank, core_size, place
-from .schedule import LEFT, OUTPUT, RIGHT, SCRATCH, Combine, Copy, Move, Reduce, Send, Step, collective, per_rank, whole
+from mpitrain.collectives.folding import core_rank, core_size, place
+from mpitrain.collectives.schedule import LEFT, OUTPUT, RIGHT, SCRATCH, Combine, Copy, Move, Reduce, Send, Step, collective, per_rank, whole
 
 
 @collective("allreduce", chunks=whole, ordered=True)

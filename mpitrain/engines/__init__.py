@@ -2,16 +2,27 @@
 
 import os
 
-from ..launch_environment import environment_rank
-from ..world import World
+from mpitrain.launch_environment import environment_rank
+from mpitrain.world import World
 
 
-def init() -> World:
-    """This process's world: all ranks if a launcher started it (mpirun, srun), else a world of one without MPI."""
-    if environment_rank(os.environ) is None:
-        from .solo import SoloWorld
+def init(engine: str = "auto") -> World:
+    """This process's world: all ranks if a launcher started it (mpirun, srun), else a world of one without MPI.
+
+    `engine` "mpi" or "solo" insists on one of the two. BLAS is held to the cores that a rank has, and an exception that
+    nobody catches ends the job on all ranks. `UsageError` if another MPI's launcher started us.
+    """
+    if engine not in ("auto", "mpi", "solo"):
+        raise ValueError(f"engine {engine!r}: expected auto, mpi or solo")
+    if engine == "solo" or (engine == "auto" and environment_rank(os.environ) is None):
+        from mpitrain.engines.solo import SoloWorld
 
         return SoloWorld()
-    from .mpi import MPIWorld
+    from mpitrain.engines.cores import limit_blas_threads
+    from mpitrain.engines.failure import end_job_on_failure
+    from mpitrain.engines.mpi import MPIWorld
 
-    return MPIWorld.of_job()
+    world = MPIWorld.of_job()
+    limit_blas_threads(world)
+    end_job_on_failure(world)
+    return world

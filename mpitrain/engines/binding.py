@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..collectives.schedule import INPUT, LEFT, OUTPUT, SCRATCH, Chunks, Combine, Copy, Program, Reduce, Space, Step
-from .reduction import Op
+from mpitrain.collectives.schedule import INPUT, LEFT, OUTPUT, SCRATCH, Chunks, Combine, Copy, Program, Reduce, Space, Step
+from mpitrain.engines.reduction import Op
 
 Action = tuple[Callable[..., Any], tuple]
 """A function and its arguments."""

@@ -8,7 +8,7 @@ the round trip for the way back, as NTP does; the quickest of several rounds cou
 
 import time
 
-from .start import MPI
+from mpitrain.engines.start import MPI
 
 ROUNDS = 10
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..collectives.schedule import ScheduleError
-from .binding import Action, cuts_of
-from .messages import as_bytes
-from .scheduled import REDUCING, Call
-from .staged import BoundStep, Messenger, StagedPlan
-from .start import MPI
+from mpitrain.collectives.schedule import ScheduleError
+from mpitrain.engines.binding import Action, cuts_of
+from mpitrain.engines.messages import as_bytes
+from mpitrain.engines.scheduled import REDUCING, Call
+from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
+from mpitrain.engines.start import MPI
 
 OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
 

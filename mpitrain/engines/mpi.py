@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ..errors import UsageError
-from ..launch_environment import mismatch
-from ..world import Array, Plan, Work, World
-from .clock import offset
-from .library import LibraryPlan
-from .messages import MessageWork, MPIMessenger, as_bytes
-from .scheduled import Call, ScheduledWorld, flat
-from .start import MPI
-from .threads import ThreadWork
+from mpitrain.errors import UsageError
+from mpitrain.launch_environment import mismatch
+from mpitrain.world import Array, Plan, Work, World
+from mpitrain.engines.clock import offset
+from mpitrain.engines.library import LibraryPlan
+from mpitrain.engines.messages import MessageWork, MPIMessenger, as_bytes
+from mpitrain.engines.scheduled import Call, ScheduledWorld, flat
+from mpitrain.engines.start import MPI
+from mpitrain.engines.threads import ThreadWork
 
 FIRST_PLAN_TAG = 16384
 """Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..array import as_array
-from ..collectives.catalogue import find
-from ..collectives.schedule import Algorithm, Opaque, Program, ScheduleError
-from ..event import Event
-from ..tuning import Choice, choose
-from ..world import Array, Plan, Work, World
-from .binding import Action, Piece, bind, cuts_of, even_cuts
-from .reduction import Op, as_op, check_dtype, divide
-from .staged import BoundStep, Messenger, StagedPlan
+from mpitrain.array import as_array
+from mpitrain.collectives.catalogue import find
+from mpitrain.collectives.schedule import Algorithm, Opaque, Program, ScheduleError
+from mpitrain.event import Event
+from mpitrain.tuning import Choice, choose
+from mpitrain.world import Array, Plan, Work, World
+from mpitrain.engines.binding import Action, Piece, bind, cuts_of, even_cuts
+from mpitrain.engines.reduction import Op, as_op, check_dtype, divide
+from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
 
 REDUCING = ("allreduce", "reduce", "reduce_scatter", "exscan")
 ROOTED = ("reduce", "bcast")
@@ -39,7 +39,8 @@ class Call:
     ):
         self.collective, self.root = collective, root
         self.rank, self.size = world.rank, world.size
-        self.array = flat(collective, buffer)
+        self.shaped = as_array(buffer)  # what the caller gets back
+        self.array = flat(collective, self.shaped)
         self.op: Op | None = None
         if collective in REDUCING:
             self.op = as_op(op)
@@ -83,8 +84,8 @@ class Call:
         if self.collective == "alltoall":
             return self.received
         if self.collective == "reduce":
-            return self.array if self.rank == self.root else None
-        return self.block if self.collective == "reduce_scatter" else self.array
+            return self.shaped if self.rank == self.root else None
+        return self.block if self.collective == "reduce_scatter" else self.shaped
 
     def epilogue(self) -> list[Action]:
         if self.op is None or self.op.name != "mean" or self.result is None:

@@ -6,10 +6,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..world import Plan, World
-from .scheduled import Call, ScheduledWorld
-from .staged import BoundStep, Requests, StagedPlan, StagedWork
-from .threads import ThreadWork
+from mpitrain.world import Plan, World
+from mpitrain.engines.scheduled import Call, ScheduledWorld
+from mpitrain.engines.staged import BoundStep, Requests, StagedPlan, StagedWork
+from mpitrain.engines.threads import ThreadWork
 
 
 class _NoMessages:

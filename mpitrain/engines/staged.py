@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..event import Event
-from ..world import Plan, Work
-from .binding import Action, Stage
+from mpitrain.event import Event
+from mpitrain.world import Plan, Work
+from mpitrain.engines.binding import Action, Stage
 
 Requests = list[Any]
 Begin = Callable[[], Requests]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..world import Work
+from mpitrain.world import Work
 
 
 class ThreadWork(Work):

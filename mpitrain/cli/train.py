@@ -1,0 +1,34 @@
+"""`python -m mpitrain [train]`: train on all ranks."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mpitrain.training.config import Config
+
+DEFAULTS = Config()
+
+
+def train(
+    *,
+    config: Annotated[Path | None, Parameter(negative="")] = None,
+    resume: Annotated[Path | None, Parameter(negative="")] = None,
+    options: Annotated[Config, Parameter(name="*")] = DEFAULTS,
+) -> int:
+    """Train a network on all ranks: mpirun -n 8 python -m mpitrain [options]
+
+    Parameters
+    ----------
+    config
+        TOML file with any of these options (without the dashes); what the command line says wins.
+    resume
+        Folder of a run to go on with, bit by bit as if it had never stopped; at the same number of ranks.
+    """
+    checked = options.completed()
+    from mpitrain.engines import init
+    from mpitrain.training.loop import train as train_all
+
+    with init(checked.engine) as world:
+        train_all(world, checked, resume)
+    return 0

@@ -1,0 +1,144 @@
+"""A run's configuration: every option with its default, as on the command line and in TOML."""
+
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY
+from mpitrain.errors import UsageError
+from mpitrain.models import RECIPES
+
+Several = Parameter(consume_multiple=True, negative="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Options of a training run; None stands for a default that depends on others.
+
+    Parameters
+    ----------
+    model
+        Network: multilayer perceptron or convolutional network.
+    hidden
+        Widths of the hidden linear layers, such as 1024 1024.
+    channels
+        Channels of the convolutions (cnn).
+    data
+        Data set: fashion is embedded; mnist and idx are read from --data-dir.
+    data_dir
+        Folder of IDX files, gzipped or not.
+    batch
+        Samples a rank in each step.
+    global_batch
+        Samples of all ranks together in each step, instead of --batch.
+    epochs
+        Passes over the training data; the learning rate falls linearly to 0 over them.
+    steps
+        Stop after this many steps; --resume goes on from there.
+    lr
+        Learning rate for a global batch of 256 samples; scaled linearly to the actual one. Default: the model's.
+    momentum
+        Momentum of SGD.
+    nesterov
+        Nesterov's momentum.
+    weight_decay
+        L2 penalty. Default: the model's.
+    warmup_steps
+        Steps in which the learning rate climbs to its full value.
+    seed
+        Of initial values and of the order of samples.
+    algorithm
+        Allreduce algorithm of the gradients: auto, library (MPI's own), or a name from the catalogue.
+    engine
+        How messages move: auto, mpi, or solo (one process without MPI).
+    bucket_bytes
+        Gradients are exchanged in buckets of at least this many bytes, while backward runs.
+    run_dir
+        Folder in which the run's own folder is made.
+    name
+        Name of the run. Default: the model's.
+    progress
+        Live bar, or one plain line an epoch; auto: live on a terminal.
+    """
+
+    model: Literal["mlp", "cnn"] = "mlp"
+    hidden: Annotated[tuple[int, ...], Several] = (128,)
+    channels: Annotated[tuple[int, ...], Several] = (32, 64)
+    data: Literal["fashion", "mnist", "idx"] = "fashion"
+    data_dir: Path | None = None
+    batch: int = 32
+    global_batch: int | None = None
+    epochs: int = 10
+    steps: int | None = None
+    lr: float | None = None
+    momentum: float = 0.9
+    nesterov: Annotated[bool, Parameter(negative="")] = False
+    weight_decay: float | None = None
+    warmup_steps: int = 0
+    seed: int = 0
+    algorithm: str = "auto"
+    engine: Literal["auto", "mpi", "solo"] = "auto"
+    bucket_bytes: int = 1 << 20
+    run_dir: Path = Path("runs")
+    name: str | None = None
+    progress: Literal["auto", "live", "plain"] = "auto"
+
+    def completed(self) -> "Config":
+        """The same with the model's defaults filled in, checked. `UsageError` names the first value that is wrong."""
+        recipe = RECIPES[self.model]
+        config = replace(
+            self,
+            lr=recipe.learning_rate if self.lr is None else self.lr,
+            weight_decay=recipe.weight_decay if self.weight_decay is None else self.weight_decay,
+            name=self.model if self.name is None else self.name,
+        )
+        config._check()
+        return config
+
+    def _check(self) -> None:
+        for name in ("batch", "global_batch", "epochs", "steps", "bucket_bytes"):
+            self._demand(name, "1 or more", lambda value: value is None or value >= 1)
+        for name in ("seed", "warmup_steps", "weight_decay"):
+            self._demand(name, "0 or more", lambda value: value >= 0)
+        for name in ("hidden", "channels"):
+            self._demand(name, "widths of 1 or more", lambda value: all(width >= 1 for width in value))
+        self._demand("channels", "one or two convolutions", lambda value: 1 <= len(value) <= 2)
+        self._demand("lr", "a number above 0", lambda value: value > 0 and math.isfinite(value))
+        self._demand("momentum", "0 or more and less than 1", lambda value: 0 <= value < 1)
+        self._demand("weight_decay", "a finite number", math.isfinite)
+        self._demand("nesterov", "a momentum above 0 with it", lambda value: not value or self.momentum > 0)
+        names = ("auto", *ALLREDUCE, LIBRARY)
+        self._demand("algorithm", f"one of {', '.join(names)}", lambda value: value in names)
+        self._demand("name", "a name without /", lambda value: value not in ("", ".", "..") and "/" not in value)
+
+    def _demand(self, name: str, expected: str, holds) -> None:
+        value = getattr(self, name)
+        if not holds(value):
+            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+            raise UsageError(f"{option(name)} {shown}: expected {expected}")
+
+    def toml(self) -> str:
+        """Every option that has a value, one a line, as --config reads them."""
+        lines = [f"{option(f.name)[2:]} = {_toml_value(getattr(self, f.name))}" for f in fields(self)]
+        return "".join(f"{line}\n" for line in lines if not line.endswith(" = "))
+
+
+def option(name: str) -> str:
+    """A field's name on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def _toml_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -1,0 +1,170 @@
+"""A run from start to summary: epochs, metrics, checkpoints."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpitrain.data import load
+from mpitrain.errors import UsageError
+from mpitrain.training.agreement import agreed
+from mpitrain.training.checkpoint import Checkpoint, read, write, write_weights
+from mpitrain.training.config import Config
+from mpitrain.training.curves import draw_curves
+from mpitrain.training.progress import Display, display, terminal
+from mpitrain.training.run_folder import RunFolder
+from mpitrain.training.summary import show, summarise
+from mpitrain.training.timeline import Timeline
+from mpitrain.training.trainer import Diverged, Evaluation, StepDone, Trainer
+from mpitrain.world import World
+
+
+@dataclass
+class EpochTotals:
+    """Sums over the steps of an epoch so far; part of a checkpoint, since a run may stop within an epoch."""
+
+    loss_sum: float = 0.0
+    correct: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+
+    def add(self, done: StepDone) -> None:
+        self.loss_sum += done.loss * done.samples
+        self.correct += done.correct
+        self.samples += done.samples
+        self.seconds += done.ended - done.begun
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / self.samples
+
+    def state(self) -> np.ndarray:
+        return np.array([self.loss_sum, self.correct, self.samples, self.seconds])
+
+    @classmethod
+    def of(cls, state: np.ndarray) -> "EpochTotals":
+        return cls(float(state[0]), int(state[1]), int(state[2]), float(state[3]))
+
+
+def train(world: World, config: Config, resumed: Path | None = None) -> dict[str, Any]:
+    """Train as configured, or go on with the run in the folder `resumed`; returns the summary. Collective.
+
+    `UsageError` on every rank for what the user can mend, `Diverged` on every rank for a loss that is no number.
+    """
+    began = world.now()
+    dataset = agreed(world, lambda: load(config.data, config.data_dir))
+    trainer = Trainer(world, config, dataset)
+    totals = EpochTotals()
+    if resumed is not None:
+        saved = agreed(world, lambda: _resumable(trainer, RunFolder(resumed)))
+        trainer.load_state(saved)
+        totals = EpochTotals.of(saved["epoch"])
+    folder = agreed(world, lambda: _open(world, config, resumed, trainer.done))
+    screen = display(config, world.rank)
+    try:
+        run = _Run(trainer, totals, folder, screen)
+        held_out = run.to_the_end()
+    finally:
+        screen.close()
+    summary = summarise(trainer, run.timeline, run.totals.loss, held_out, world.now() - began)
+    if folder is not None:
+        folder.write_summary(summary)
+        draw_curves(folder)
+        show(terminal(config), summary, str(folder.path))
+    return summary
+
+
+def _resumable(trainer: Trainer, folder: RunFolder) -> dict[str, np.ndarray]:
+    state = read(folder.checkpoint, trainer.world.size, _parameters(trainer)).state
+    done, last = int(state["done"]), _last_step(trainer)
+    if done >= last:
+        raise UsageError(f"--resume: {folder.path} has done {done} of {last} steps: nothing is left to do")
+    return dict(state)
+
+
+def _last_step(trainer: Trainer) -> int:
+    return min(trainer.steps, trainer.config.steps or trainer.steps)
+
+
+def _parameters(trainer: Trainer) -> str:
+    return ", ".join(f"{slot.name} {'x'.join(map(str, slot.shape))}" for slot in trainer.layout.slots)
+
+
+def _open(world: World, config: Config, resumed: Path | None, done: int) -> RunFolder | None:
+    if world.rank != 0:
+        return None
+    if resumed is None:
+        return RunFolder.create(config)
+    folder = RunFolder(resumed)
+    folder.forget_after(done)
+    return folder
+
+
+class _Run:
+    """The steps of a run that are left, and their records."""
+
+    def __init__(self, trainer: Trainer, totals: EpochTotals, folder: RunFolder | None, screen: Display):
+        self.trainer, self.totals, self.folder, self.screen = trainer, totals, folder, screen
+        self.timeline = Timeline(trainer.world)
+
+    def to_the_end(self) -> Evaluation:
+        """Train up to the last step, and evaluate there."""
+        trainer, last = self.trainer, _last_step(self.trainer)
+        if self.totals.samples and trainer.done % trainer.steps_an_epoch == 0:
+            self.totals = EpochTotals()
+        while True:
+            self._step(last)
+            if trainer.done % trainer.steps_an_epoch == 0:
+                held_out = self._end_epoch()
+                if trainer.done == last:
+                    return held_out
+                self.totals = EpochTotals()
+            elif trainer.done == last:
+                self.timeline.resolve()
+                self._save()
+                return trainer.evaluate()
+
+    def _step(self, last: int) -> None:
+        try:
+            done = self.trainer.step()
+        except Diverged as error:
+            self._save()
+            kept = f"; its parameters are in {self.folder.weights}" if self.folder and self.trainer.done else ""
+            raise Diverged(f"{error}{kept}") from None
+        self.totals.add(done)
+        self.timeline.add(done)
+        self.last_done = done
+        if self.folder is not None:
+            self.folder.log({
+                "kind": "step", "step": done.step, "epoch": done.epoch, "loss": done.loss,
+                "accuracy": done.correct / done.samples, "lr": done.lr, "samples": done.samples,
+                "seconds": done.ended - done.begun,
+                "exchange_seconds": done.exchanged.ended - done.exchanged.arrived + done.exchanged.overlapped,
+            })  # fmt: skip
+        self.screen.step(done, last)
+
+    def _end_epoch(self) -> Evaluation:
+        held_out, shares = self.trainer.evaluate(), self.timeline.resolve()
+        totals, done = self.totals, self.last_done
+        rate = totals.samples / totals.seconds
+        if self.folder is not None:
+            self.folder.log({
+                "kind": "epoch", "step": done.step, "epoch": done.epoch, "train_loss": totals.loss,
+                "train_accuracy": totals.correct / totals.samples, "test_loss": held_out.loss,
+                "test_accuracy": held_out.accuracy, "samples_per_second": rate,
+                "computing_seconds": shares.computing, "communicating_seconds": shares.communicating,
+                "waiting_seconds": shares.waiting, "slowest_rank": shares.slowest,
+            })  # fmt: skip
+        self.screen.epoch(done, totals.loss, held_out, rate, shares)
+        self._save()
+        return held_out
+
+    def _save(self) -> None:
+        """Checkpoint and weights; the state is alike on every rank, so rank 0's will do."""
+        if self.folder is None:
+            return
+        trainer = self.trainer
+        state = trainer.state() | {"epoch": self.totals.state()}
+        write(self.folder.checkpoint, Checkpoint(state, trainer.world.size, _parameters(trainer)))
+        write_weights(self.folder.weights, trainer.layout.named(trainer.values))

@@ -1,0 +1,91 @@
+"""The run in numbers: what summary.json holds, and the table that rank 0 shows at the end."""
+
+import hashlib
+import statistics
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mpitrain.training.timeline import Timeline
+from mpitrain.training.trainer import Evaluation, Trainer
+
+
+def digest(values: np.ndarray) -> str:
+    """SHA-256 of the parameters, as 64 hexadecimal digits."""
+    return hashlib.sha256(values.tobytes()).hexdigest()
+
+
+def replicas_alike(trainer: Trainer) -> bool:
+    """Whether all ranks hold the same bits. Collective."""
+    world = trainer.world
+    own = np.frombuffer(bytes.fromhex(digest(trainer.values)), np.uint8)
+    all_digests = np.zeros((world.size, own.size), np.uint8)
+    all_digests[world.rank] = own
+    world.allreduce(all_digests, "max")
+    return bool((all_digests == own).all())
+
+
+def summarise(
+    trainer: Trainer, timeline: Timeline, training_loss: float, held_out: Evaluation, seconds: float
+) -> dict[str, Any]:
+    """Rates and seconds are of this process's part of the run, if it was resumed. Collective."""
+    world, shares = trainer.world, timeline.total
+    samples = len(timeline.step_seconds) * trainer.global_batch
+    choices = {
+        plan.event.nbytes: world.explain("allreduce", plan.event.nbytes).reason for plan in trainer.strategy.plans
+    }
+    chosen = "; ".join(dict.fromkeys(choices.values())) if trainer.config.algorithm == "auto" else "as asked for"
+    return {
+        "test_accuracy": held_out.accuracy,
+        "test_loss": held_out.loss,
+        "train_loss": training_loss,
+        "samples_per_second": samples / sum(timeline.step_seconds) if samples else 0.0,
+        "step_seconds": statistics.median(timeline.step_seconds) if samples else 0.0,
+        "communication_share": shares.communication_share,
+        "computing_seconds": shares.computing,
+        "communicating_seconds": shares.communicating,
+        "waiting_seconds": shares.waiting,
+        "slowest_rank": shares.slowest,
+        "total_seconds": seconds,
+        "steps": trainer.done,
+        "epochs": trainer.done / trainer.steps_an_epoch,
+        "ranks": world.size,
+        "global_batch": trainer.global_batch,
+        "parameters": trainer.layout.count,
+        "algorithm": trainer.strategy.algorithms,
+        "algorithm_why": chosen,
+        "engine": world.engine,
+        "replicas_alike": replicas_alike(trainer),
+        "parameters_sha256": digest(trainer.values),
+    }
+
+
+def show(console: Console, summary: dict[str, Any], folder: str) -> None:
+    """The table at the end."""
+    total = sum(summary[f"{part}_seconds"] for part in ("computing", "communicating", "waiting")) or 1.0
+
+    def spent(part: str) -> str:
+        seconds = summary[f"{part}_seconds"]
+        return f"{seconds:.2f} s ({seconds / total:.0%})"
+
+    table = Table(show_header=False, title="summary", title_justify="left", title_style="bold")
+    alike = "identical on all ranks" if summary["replicas_alike"] else "NOT identical on all ranks"
+    for name, value in (
+        ("held-out accuracy", f"{summary['test_accuracy']:.2%}"),
+        ("training loss", f"{summary['train_loss']:.4f}"),
+        ("samples/s", f"{summary['samples_per_second']:,.0f}"),
+        ("ranks", f"{summary['ranks']}, global batch {summary['global_batch']}"),
+        ("steps", f"{summary['steps']}, median {summary['step_seconds'] * 1e3:.2f} ms"),
+        ("computing", spent("computing")),
+        ("communicating", spent("communicating")),
+        ("waiting", f"{spent('waiting')}, mostly for rank {summary['slowest_rank']}"),
+        ("allreduce", f"{summary['algorithm']} ({summary['algorithm_why']})"),
+        ("engine", summary["engine"]),
+        ("parameters", f"{summary['parameters']:,}, {alike}"),
+        ("their SHA-256", summary["parameters_sha256"][:16] + "..."),
+        ("run folder", folder),
+    ):
+        table.add_row(name, value)
+    console.print(table)

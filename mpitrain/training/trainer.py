@@ -1,0 +1,133 @@
+"""One replica's training: model, data, optimiser and strategy, moved on one step at a time."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from mpitrain.data import Dataset, epoch_order, share
+from mpitrain.models import MODELS
+from mpitrain.nn.layer import Call
+from mpitrain.nn.layout import Layout
+from mpitrain.nn.loss import softmax_cross_entropy
+from mpitrain.optim import SGD, linear_decay, scaled
+from mpitrain.parallel.data import DataParallel, Exchanged
+from mpitrain.training.config import Config
+from mpitrain.world import World
+
+EVALUATED_AT_ONCE = 250
+
+
+class Diverged(Exception):
+    """The loss or a gradient is no number any more. The parameters are still those of the last good step."""
+
+
+class StepDone(NamedTuple):
+    """What one step did. `loss` is the mean over the global batch; times are seconds on the world's clock."""
+
+    step: int
+    epoch: int
+    loss: float
+    correct: int
+    samples: int
+    lr: float
+    begun: float
+    ended: float
+    exchanged: Exchanged
+
+
+class Evaluation(NamedTuple):
+    loss: float
+    accuracy: float
+
+
+class Trainer:
+    """Alike on every rank but for the samples it is dealt. Collective to make; `step` and `evaluate` are collective."""
+
+    def __init__(self, world: World, config: Config, dataset: Dataset):
+        self.world, self.config, self.dataset = world, config, dataset
+        self.global_batch = config.global_batch or config.batch * world.size
+        self.steps_an_epoch = math.ceil(len(dataset.train_labels) / self.global_batch)
+        self.steps = self.steps_an_epoch * config.epochs
+        self.rate = scaled(config.lr, self.global_batch)
+        self.model = _model(config, dataset)
+        self.layout = Layout.of(self.model)
+        self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes)
+        self.values = world.empty(self.layout.count)
+        self.layout.bind(self.model, self.values, self.strategy.gradients)
+        self.layout.initialise(self.values, config.seed)
+        self.optimiser = SGD(self.values, config.momentum, config.nesterov, config.weight_decay)
+        self.done = 0  # steps so far
+        self.last_loss = math.nan
+        self._shuffled = (-1, np.empty(0, np.int64))  # an epoch and its order
+
+    def step(self) -> StepDone:
+        """One global batch, forward, backward, exchange, update. `Diverged` on every rank if it is no number."""
+        begun = self.world.now()
+        epoch, position = divmod(self.done, self.steps_an_epoch)
+        batch = self._order(epoch)[position * self.global_batch :][: self.global_batch]
+        mine = batch[np.asarray(share(len(batch), self.world.rank, self.world.size), dtype=np.intp)]
+        images, labels = self.dataset.batch(mine)
+        logits, context = self.model.forward(images, Call(True, self.config.seed, self.done, mine))
+        loss_sum, correct, dlogits = softmax_cross_entropy(logits, labels, 1 / len(batch))
+        self.strategy.begin(loss_sum, correct)
+        self.model.backward(context, dlogits, finished=self.strategy.finished, input_gradient=False)
+        exchanged = self.strategy.finish()
+        loss = exchanged.loss_sum / len(batch)
+        if not (math.isfinite(loss) and math.isfinite(self.strategy.gradients.sum())):
+            self._report_divergence(loss, loss_sum)
+        lr = linear_decay(self.rate, self.done, self.steps, self.config.warmup_steps)
+        self.optimiser.step(self.strategy.gradients, lr)
+        self.done += 1
+        self.last_loss = loss
+        return StepDone(
+            self.done, epoch + 1, loss, exchanged.correct, len(batch), lr, begun, self.world.now(), exchanged
+        )
+
+    def evaluate(self) -> Evaluation:
+        """Mean loss and share of right predictions over the held-out data, dealt to all ranks."""
+        count = len(self.dataset.test_labels)
+        mine = share(count, self.world.rank, self.world.size)
+        totals = np.zeros(2)
+        for start in range(mine.start, mine.stop, EVALUATED_AT_ONCE):
+            images, labels = self.dataset.test_batch(slice(start, min(start + EVALUATED_AT_ONCE, mine.stop)))
+            logits, _ = self.model.forward(images, Call(False, self.config.seed, self.done))
+            totals += softmax_cross_entropy(logits, labels, 1.0)[:2]
+        loss_sum, correct = self.world.allreduce(totals)
+        return Evaluation(float(loss_sum) / count, float(correct) / count)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the next step depends on, besides the configuration."""
+        own = {"values": self.values, "done": np.array(self.done), "last_loss": np.array(self.last_loss)}
+        parts = {"optimiser": self.optimiser.state(), "strategy": self.strategy.state()}
+        return own | {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a `state()` of the same configuration and number of ranks."""
+        self.values[...] = state["values"]
+        self.done, self.last_loss = int(state["done"]), float(state["last_loss"])
+        for part, owner in (("optimiser", self.optimiser), ("strategy", self.strategy)):
+            prefix = f"{part}."
+            owner.load_state({name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)})
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._shuffled[0] != epoch:
+            self._shuffled = (epoch, epoch_order(len(self.dataset.train_labels), self.config.seed, epoch))
+        return self._shuffled[1]
+
+    def _report_divergence(self, loss: float, own_loss_sum: float) -> None:
+        finite = np.zeros(self.world.size)
+        finite[self.world.rank] = math.isfinite(own_loss_sum)
+        self.world.allreduce(finite)
+        culprits = [str(rank) for rank in range(self.world.size) if not finite[rank]]
+        where = f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the summed gradient is not finite"
+        last = f"the last good step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was good"
+        raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr or --warmup-steps")
+
+
+def _model(config: Config, dataset: Dataset):
+    options = {"hidden": config.hidden}
+    if config.model == "cnn":
+        options["channels"] = config.channels
+    return MODELS[config.model](dataset.shape, dataset.classes, **options)
