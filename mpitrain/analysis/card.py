@@ -1,4 +1,4 @@
-'''An algorithm's card: what its docstring claims, and whether that is so.
+"""An algorithm's card: what its docstring claims, and whether that is so.
 
     steps      2 * (p - 1)               steps that must follow each other
     bytes      2 * n * (p - 1) / p       bytes sent by the rank that sends most, of n
@@ -9,15 +9,16 @@
     paper      Patarasuk and Yuan, ...   where it comes from
 
 Formulas are Python in p (ranks), n (bytes), core (the largest power of two up to p) and guests (p - core).
-'''
+"""
 
 import re
 from fractions import Fraction
 
+from mpitrain.analysis.price import bytes_sent
+from mpitrain.analysis.prove import Proof
+from mpitrain.analysis.rounds import rounds
 from mpitrain.collectives.folding import core_size
 from mpitrain.collectives.schedule import Algorithm, Schedule, ScheduleError
-from mpitrain.analysis.price import bytes_sent, rounds
-from mpitrain.analysis.prove import Proof
 
 LINES = ("steps", "bytes", "roundings", "alike", "order", "sizes", "paper")
 

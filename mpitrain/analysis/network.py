@@ -8,7 +8,7 @@ Number = int | float | Fraction
 
 @dataclass(frozen=True)
 class Network:
-    """Every pair of ranks is joined alike. alpha: seconds a message; beta, gamma: seconds a byte sent, a byte reduced."""
+    """Every pair of ranks is joined alike. alpha: seconds a message, beta: a byte sent, gamma: a byte reduced."""
 
     alpha: Number
     beta: Number

@@ -12,9 +12,9 @@ textbooks' closed forms come out exactly.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mpitrain.collectives.schedule import Chunks, Combine, Reduce, Schedule, Step
 from mpitrain.analysis.network import Network, Number
 from mpitrain.analysis.replay import replay
+from mpitrain.collectives.schedule import Chunks, Combine, Reduce, Schedule, Step
 
 
 def price(schedule: Schedule, nbytes: Number, network: Network) -> Number:
@@ -53,27 +53,7 @@ class _Ports:
         return (chunks.stop - chunks.start) * self.chunk_bytes
 
 
-def rounds(schedule: Schedule) -> int:
-    """The number of steps that must follow each other, if every step takes as long as any other."""
-    reading = _Rounds(schedule.size)
-    replay(schedule, reading)
-    return max(reading.clock)
-
-
-class _Rounds:
-    def __init__(self, size: int):
-        self.clock = [0] * size
-
-    def begin(self, rank: int, number: int, step: Step) -> Sequence[int]:
-        return [self.clock[rank] + 1] * len(step.send)
-
-    def end(self, rank: int, number: int, step: Step, arrived: Sequence[int]) -> None:
-        self.clock[rank] = max([self.clock[rank] + bool(step.send or step.recv), *arrived])
-
-
 def bytes_sent(schedule: Schedule, rank: int) -> Fraction:
     """What `rank` sends, as a multiple of the data's size, if they are cut evenly."""
-    chunks = sum(
-        send.chunks.stop - send.chunks.start for step in schedule.programs[rank] for send in step.send
-    )
+    chunks = sum(send.chunks.stop - send.chunks.start for step in schedule.programs[rank] for send in step.send)
     return Fraction(chunks, schedule.chunks)

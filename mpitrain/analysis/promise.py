@@ -5,6 +5,7 @@ if their length labels are equal; labels stand for counts that may differ from c
 """
 
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import NamedTuple
 
 from mpitrain.collectives.schedule import Schedule
@@ -35,7 +36,12 @@ def _own(schedule: Schedule, rank: int, chunk: int) -> Contribution:
 
 
 def _from_all(schedule: Schedule, rank: int, chunk: int) -> Contributions:
-    return tuple(Contribution(source, chunk) for source in range(schedule.size))
+    return _all_of(schedule.size, chunk)
+
+
+@lru_cache(maxsize=1024)  # Every rank of an allreduce is promised the same.
+def _all_of(size: int, chunk: int) -> Contributions:
+    return tuple(Contribution(source, chunk) for source in range(size))
 
 
 PROMISES = {

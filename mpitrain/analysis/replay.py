@@ -8,6 +8,7 @@ walks through here cannot deadlock under any buffering.
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 from mpitrain.collectives.schedule import Schedule, ScheduleError, Step
@@ -39,7 +40,7 @@ class _Walk:
         self.at = [-1] * self.size  # the step each rank is in
         self.sent: Counter[tuple[int, int]] = Counter()  # (from, to): messages begun so far, by the sender
         self.awaited: Counter[tuple[int, int]] = Counter()  # and by the receiver
-        self.wires: dict[tuple[int, int], deque] = {}
+        self.wires: dict[tuple[int, int], deque[Any]] = {}
 
     def advance(self, rank: int) -> None:
         """Move `rank`, and whoever that sets free, as far as they can go."""
@@ -74,14 +75,18 @@ class _Walk:
     def _may_end(self, rank: int) -> bool:
         if self.at[rank] < 0:
             return True
-        return self.at[rank] < len(self.programs[rank]) and not self._missing(rank)
+        return self.at[rank] < len(self.programs[rank]) and self._missing(rank) is None
 
-    def _missing(self, rank: int) -> list[int]:
-        """The partners of the current step who have not met one of its messages yet."""
+    def _missing(self, rank: int) -> int | None:
+        """A partner of the current step who has not met one of its messages yet."""
         step = self.programs[rank][self.at[rank]]
-        return [m.peer for m in step.send if self.awaited[rank, m.peer] < self.sent[rank, m.peer]] + [
-            m.peer for m in step.recv if self.sent[m.peer, rank] < self.awaited[m.peer, rank]
-        ]
+        for send in step.send:
+            if self.awaited[rank, send.peer] < self.sent[rank, send.peer]:
+                return send.peer
+        for receive in step.recv:
+            if self.sent[receive.peer, rank] < self.awaited[receive.peer, rank]:
+                return receive.peer
+        return None
 
     def _end(self, rank: int) -> None:
         step = self.programs[rank][self.at[rank]]
@@ -90,7 +95,9 @@ class _Walk:
 
     def check_all_ended(self) -> None:
         waiting = {
-            rank: self._missing(rank)[0] for rank in range(self.size) if self.at[rank] < len(self.programs[rank])
+            rank: peer
+            for rank in range(self.size)
+            if self.at[rank] < len(self.programs[rank]) and (peer := self._missing(rank)) is not None
         }
         if not waiting:
             return
@@ -104,7 +111,7 @@ class _Walk:
         while cycle[-1] not in cycle[:-1]:
             cycle.append(waiting[cycle[-1]])
         cycle = cycle[cycle.index(cycle[-1]) :]
-        chain = ", ".join(f"rank {a} (step {self.at[a]}) for rank {b}" for a, b in zip(cycle, cycle[1:], strict=False))
+        chain = ", ".join(f"rank {a} (step {self.at[a]}) for rank {b}" for a, b in pairwise(cycle))
         raise ScheduleError(
             "deadlock", rank=cycle[0], step=self.at[cycle[0]], expected="progress", found=f"waiting: {chain}"
         )

@@ -5,42 +5,68 @@ carry a name for how they were rounded: values with one name were computed by th
 two operands (a + b and b + a round alike), and so are equal bit by bit.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol, TypeVar
 
-from mpitrain.collectives.schedule import LEFT, ScheduleError, Side
 from mpitrain.analysis.promise import Contribution, Contributions, spell
+from mpitrain.collectives.schedule import LEFT, ScheduleError, Side
 
-Rounding = object
+Value = TypeVar("Value")
+
+
+class Domain(Protocol[Value]):
+    """What can be done with values. A `ScheduleError` says what is wrong; the caller knows where."""
+
+    def leaf(self, contribution: Contribution) -> Value:
+        """What a rank has at the start."""
+
+    def scale(self, value: Value, weight: Fraction) -> Value:
+        """What travels in a message that carries a weight."""
+
+    def combine(self, own: Value, incoming: Value, side: Side, weight: Fraction | None) -> Value:
+        """What a Reduce or a Combine makes of two values."""
+
+
+class Names:
+    """Small numbers as names for how values were rounded: what is made alike is named alike."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[Hashable, ...], int] = {}
+
+    def __call__(self, *made_of: Hashable) -> int:
+        return self._names.setdefault(made_of, len(self._names))
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
     contributions: Contributions
     ranks: int  # the set of contributing ranks as bits, to find doubles quickly
-    rounding: Rounding
+    rounding: int
     roundings: int  # the longest chain of additions that a contribution has gone through
 
 
-@dataclass
 class Sums:
     """The domain of all collectives that neither lose nor repeat a contribution."""
 
-    _names: dict[tuple, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._name = Names()
 
     def leaf(self, contribution: Contribution) -> Sum:
-        return Sum((contribution,), 1 << contribution.rank, self._name("leaf", *contribution), 0)
+        return Sum((contribution,), 1 << contribution.rank, self._name(contribution), 0)
 
-    def scale(self, value: Sum, weight: Fraction | None) -> Sum:
-        if weight is not None:
-            raise ScheduleError("carries a weight, which only gossip may")
-        return value
+    def scale(self, value: Sum, weight: Fraction) -> Sum:
+        raise ScheduleError("carries a weight, which only gossip may", expected="none", found=weight)
 
     def combine(self, own: Sum, incoming: Sum, side: Side, weight: Fraction | None) -> Sum:
-        self.scale(incoming, weight)
+        if weight is not None:
+            self.scale(incoming, weight)
         if own.contributions[0].chunk != incoming.contributions[0].chunk:
             raise ScheduleError(
-                "adds different chunks", expected=f"chunk {own.contributions[0].chunk}", found=spell(incoming.contributions)
+                "adds different chunks",
+                expected=f"chunk {own.contributions[0].chunk}",
+                found=spell(incoming.contributions),
             )
         if own.ranks & incoming.ranks:
             raise ScheduleError(
@@ -56,31 +82,26 @@ class Sums:
             max(own.roundings, incoming.roundings) + 1,
         )
 
-    def _name(self, *made_of) -> int:
-        return self._names.setdefault(made_of, len(self._names))
-
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
     weights: dict[Contribution, Fraction]
-    rounding: Rounding
+    rounding: int
     roundings: int
 
 
-@dataclass
 class Mixtures:
     """The domain of gossip: every value is a linear form of all contributions."""
 
-    _names: dict[tuple, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._name = Names()
 
     def leaf(self, contribution: Contribution) -> Mixture:
-        return Mixture({contribution: Fraction(1)}, self._name("leaf", *contribution), 0)
+        return Mixture({contribution: Fraction(1)}, self._name(contribution), 0)
 
-    def scale(self, value: Mixture, weight: Fraction | None) -> Mixture:
-        if weight is None:
-            return value
+    def scale(self, value: Mixture, weight: Fraction) -> Mixture:
         weights = {contribution: w * weight for contribution, w in value.weights.items()}
-        return Mixture(weights, self._name("scaled", weight, value.rounding), value.roundings)
+        return Mixture(weights, self._name(weight, value.rounding), value.roundings)
 
     def combine(self, own: Mixture, incoming: Mixture, side: Side, weight: Fraction | None) -> Mixture:
         kept, taken = (1 - weight, weight) if weight is not None else (Fraction(1), Fraction(1))
@@ -89,6 +110,3 @@ class Mixtures:
             weights[contribution] = weights.get(contribution, Fraction(0)) + taken * w
         name = self._name(*sorted(((kept, own.rounding), (taken, incoming.rounding))))
         return Mixture(weights, name, max(own.roundings, incoming.roundings) + 1)
-
-    def _name(self, *made_of) -> int:
-        return self._names.setdefault(made_of, len(self._names))

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from mpitrain import __version__
 from mpitrain.cli.configuration import from_toml
@@ -23,8 +23,9 @@ app = App(
     name="mpitrain",
     help="Train neural networks on many MPI processes, through collectives written down rank by rank.",
     version=__version__,
+    config=from_toml,
 )
-app.command(train, config=from_toml)
+app.command(train)
 app.command(run)
 app.command(prove)
 app.command(price)
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     speaks = launched is None or launched.rank == 0
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except UnusedCliTokensError as error:
+        commands = ", ".join(name for name in app if not name.startswith("-"))
+        _fail(f"no command {error.unused_tokens[0]!r}: expected one of {commands}, or options", speaks, 2)
     except (CycloptsError, UsageError, ScheduleError) as error:
         _fail(str(error), speaks, 2)
     except Diverged as error:

@@ -44,7 +44,8 @@ def _read(path: Path, what: str) -> dict:
 
 
 def _apply(app: App, commands: tuple[str, ...], arguments: ArgumentCollection, content: dict, source: str) -> None:
-    known = sorted(argument.name[2:] for argument in arguments if argument.name not in ("--config", "--resume"))
+    names = {argument.name for argument in arguments if argument.name.startswith("--")}
+    known = sorted(name[2:] for name in names - {"--config", "--resume"})
     for key in content:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r}: expected some of {', '.join(known)}")

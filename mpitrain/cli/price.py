@@ -1,2 +1,64 @@
-def price() -> int:
-    return 0
+"""`mpitrain price allreduce -n 64 --nbytes 1M`: what each algorithm costs on a network."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from mpitrain.cli.schedules import Ranks, algorithms, check_ranks, nbytes_of
+from mpitrain.collectives.schedule import Opaque, ScheduleError
+from mpitrain.errors import UsageError
+
+
+def price(
+    collective: str = "allreduce",
+    *,
+    algorithm: str | None = None,
+    ranks: Ranks = 8,
+    nbytes: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = ("1K", "64K", "1M", "16M"),
+    alpha: float = 1.5e-6,
+    beta: float = 1 / 12.5e9,
+    gamma: float = 1 / 20e9,
+) -> None:
+    """Price schedules in Hockney's model, one port each way at every rank. Needs no MPI.
+
+    Parameters
+    ----------
+    collective
+        Any of the catalogue's.
+    algorithm
+        One of the collective's algorithms; all of them if left away.
+    ranks
+        Number of ranks.
+    nbytes
+        Sizes of the data, such as 4096 64K 1M.
+    alpha
+        Seconds a message.
+    beta
+        Seconds a byte sent (default: 100 Gb/s).
+    gamma
+        Seconds a byte reduced.
+    """
+    from mpitrain.analysis.network import Network
+    from mpitrain.analysis.price import price as priced
+
+    check_ranks(ranks, 512)
+    try:
+        network = Network.flat(alpha, beta, gamma)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
+    table = Table("algorithm", *nbytes, title=f"{collective} on {ranks} ranks, microseconds", title_justify="left")
+    for found in algorithms(collective, algorithm).values():
+        if isinstance(found, Opaque):
+            raise ScheduleError(f"{found} is opaque: its steps are the library's own, there is nothing to price")
+        schedule = found.schedule(ranks)
+        table.add_row(str(found), *(f"{priced(schedule, nbytes_of(text), network) * 1e6:,.2f}" for text in nbytes))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"alpha {alpha * 1e6:.3g} us a message, 1/beta {1e-9 / beta:.3g} GB/s sent, 1/gamma {1e-9 / gamma:.3g} GB/s reduced"
+        if beta and gamma
+        else f"alpha {alpha} s, beta {beta} s/B, gamma {gamma} s/B",
+        highlight=False,
+    )

@@ -38,4 +38,4 @@ def run(
         # Becoming the launcher, rather than watching over it, passes on signals, Ctrl-C and the exit code untouched.
         os.execvpe(launch.command[0], launch.command, os.environ | dict(launch.environment))
     except OSError as error:
-        raise UsageError(f"mpitrain run: cannot start {launch.command[0]}: {error.strerror}") from error
+        raise UsageError(f"cannot start {launch.command[0]}: {error.strerror}") from error

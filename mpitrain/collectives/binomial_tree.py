@@ -32,7 +32,9 @@ def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
 
 @collective("reduce", chunks=whole, rooted=True)
 def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
-    """From the leaves up, the smallest subtree first. The order is the ranks' if the root is 0, else it starts at the root.
+    """From the leaves up, the smallest subtree first.
+
+    Contributions stand in the order of the ranks counted from the root, which is rank order if the root is 0.
 
     steps      ceil_log2(p)
     bytes      n if p > 1 else 0

@@ -25,7 +25,7 @@ def alltoall(rank: int, size: int) -> Iterator[Step]:
     sizes      any
     paper      Bruck et al., IEEE TPDS 8(11), 1997
     """
-    yield Step(local=_move(INPUT[rank:size], SCRATCH[0 : size - rank]) + _move(INPUT[0:rank], SCRATCH[size - rank : size]))
+    yield Step(local=[Move(INPUT[(rank + j) % size], SCRATCH[j]) for j in range(size)])
     distance = 1
     while distance < size:
         travelling = [j for j in range(size) if j & distance]
@@ -38,7 +38,3 @@ def alltoall(rank: int, size: int) -> Iterator[Step]:
         )
         distance *= 2
     yield Step(local=[Move(SCRATCH[j], OUTPUT[(rank - j) % size]) for j in range(size)])
-
-
-def _move(source, target) -> list[Move]:
-    return [Move(source, target)] if source.stop > source.start else []

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from mpitrain.collectives import binomial_tree, bruck, direct, halving_doubling, one_peer_exponential, recursive_doubling, ring
+from mpitrain.collectives import (
+    binomial_tree,
+    bruck,
+    direct,
+    halving_doubling,
+    one_peer_exponential,
+    recursive_doubling,
+    ring,
+)  # fmt: skip
 from mpitrain.collectives.schedule import Algorithm, Opaque, ScheduleError
 
 ALLREDUCE = {

@@ -103,9 +103,7 @@ def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
             yield Step(send=[Send(peer, peer) for peer in lacking] + [Send(peer, root) for peer in lacking])
     else:
         yield Step(recv=[Copy(root, rank)])
-        yield Step(
-            send=[Send(peer, rank) for peer in lacking], recv=[Copy(peer, peer) for peer in others(rank, size)]
-        )
+        yield Step(send=[Send(peer, rank) for peer in lacking], recv=[Copy(peer, peer) for peer in others(rank, size)])
 
 
 def others(rank: int, size: int) -> list[int]:

@@ -19,19 +19,20 @@ def core_size(size: int) -> int:
 
 
 class Place(NamedTuple):
-    """A rank's place: `index` in the core, or None for a guest; `host` or `guest` is its partner's rank, if any."""
+    """Where a rank stands: its index in the core (a guest: its host's), and its host or its guest, if it has one."""
 
-    index: int | None
+    core_index: int
     host: int | None
     guest: int | None
 
 
 def place(rank: int, size: int) -> Place:
+    """The place of `rank`; one that is neither host nor guest has neither."""
     guests = size - core_size(size)
     if rank >= 2 * guests:
         return Place(rank - guests, None, None)
     if rank % 2:
-        return Place(None, rank - 1, None)
+        return Place(rank // 2, rank - 1, None)
     return Place(rank // 2, None, rank + 1)
 
 

@@ -6,18 +6,15 @@ round. As few bytes as a ring and only 2 log2(p) steps. Ranks beyond a power of 
     Rabenseifner, Optimization of collective reduction operations, ICCS 2004
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from mpitrain.collectives.folding import Place, core_rank, core_size, place
-from mpitrain.collectives.recursive_doubling import spread
+from mpitrain.collectives.recursive_doubling import ChunksOf, RankOf, spread
 from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, per_rank
-
-ChunksOf = Callable[[int, int], range]
-RankOf = Callable[[int, int], int]
 
 
 def halve(index: int, size: int, chunks: ChunksOf, rank_of: RankOf = core_rank) -> Iterator[Step]:
-    """The core's part of a reduce-scatter: `chunks(first, stop)` are those that end at the indices first ... stop - 1."""
+    """The core's part of a reduce-scatter: `chunks(first, stop)` are what ends at the indices first ... stop - 1."""
     first, stop = 0, core_size(size)
     while stop - first > 1:
         middle = (first + stop) // 2
@@ -43,7 +40,7 @@ def reduce_scatter(rank: int, size: int) -> Iterator[Step]:
     paper      Rabenseifner, ICCS 2004
     """
     index, host, guest = place(rank, size)
-    if index is None:
+    if host is not None:
         yield Step(send=[Send(host, range(size))])
         yield Step(recv=[Copy(host, rank)])
         return
@@ -68,7 +65,7 @@ def allreduce(rank: int, size: int) -> Iterator[Step]:
     """
     index, host, guest = place(rank, size)
     everything = range(core_size(size))
-    if index is None:
+    if host is not None:
         yield Step(send=[Send(host, everything)])
         yield Step(recv=[Copy(host, everything)])
         return
@@ -94,7 +91,7 @@ def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """
     (index, host, guest), rank_of = _seen_from(root, rank, size)
     everything = range(core_size(size))
-    if index is None:
+    if host is not None:
         yield Step(send=[Send(host, everything)])
         return
     if guest is not None:
@@ -112,7 +109,9 @@ def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
 
 @collective("bcast", chunks=core_size, rooted=True, ordered=True)
 def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
-    """Shares descend a binomial tree from the root, then recursive doubling hands them round. Ranks count from the root.
+    """Shares descend a binomial tree from the root, then recursive doubling hands them round.
+
+    Ranks count from the root.
 
     steps      2 * log2(core) + (1 if guests else 0)
     bytes      2 * n * (core - 1) / core + (n if guests else 0)
@@ -124,7 +123,7 @@ def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """
     (index, host, guest), rank_of = _seen_from(root, rank, size)
     everything = range(core_size(size))
-    if index is None:
+    if host is not None:
         yield Step(recv=[Copy(host, everything)])
         return
     distance = core_size(size) // 2

@@ -6,10 +6,29 @@ Ranks beyond a power of two are guests of others (`folding`).
     Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mpitrain.collectives.folding import core_rank, core_size, place
-from mpitrain.collectives.schedule import LEFT, OUTPUT, RIGHT, SCRATCH, Combine, Copy, Move, Reduce, Send, Step, collective, per_rank, whole
+from mpitrain.collectives.schedule import (
+    LEFT,
+    OUTPUT,
+    RIGHT,
+    SCRATCH,
+    Combine,
+    Copy,
+    Move,
+    Reduce,
+    Send,
+    Step,
+    collective,
+    per_rank,
+    whole,
+)  # fmt: skip
+
+ChunksOf = Callable[[int, int], range]
+"""From a range of core indices (first, stop) to the chunks they answer for."""
+RankOf = Callable[[int, int], int]
+"""From a core index and the size to a rank."""
 
 
 @collective("allreduce", chunks=whole, ordered=True)
@@ -25,7 +44,7 @@ def allreduce(rank: int, size: int) -> Iterator[Step]:
     paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
     """
     index, host, guest = place(rank, size)
-    if index is None:
+    if host is not None:
         yield Step(send=[Send(host, 0)])
         yield Step(recv=[Copy(host, 0)])
         return
@@ -54,7 +73,7 @@ def allgather(rank: int, size: int) -> Iterator[Step]:
     paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
     """
     index, host, guest = place(rank, size)
-    if index is None:
+    if host is not None:
         yield Step(send=[Send(host, rank)])
         yield Step(recv=[Copy(host, range(size))])
         return
@@ -65,8 +84,8 @@ def allgather(rank: int, size: int) -> Iterator[Step]:
         yield Step(send=[Send(guest, range(size))])
 
 
-def spread(index, size, chunks, rank_of=core_rank) -> Iterator[Step]:
-    """The core's part of an allgather: `chunks(first, stop)` are those that the indices first ... stop - 1 start with."""
+def spread(index: int, size: int, chunks: ChunksOf, rank_of: RankOf = core_rank) -> Iterator[Step]:
+    """The core's part of an allgather: `chunks(first, stop)` are what the indices first ... stop - 1 start with."""
     distance = 1
     while distance < core_size(size):
         mine = index - index % distance
@@ -100,6 +119,7 @@ def exscan(rank: int, size: int) -> Iterator[Step]:
     while distance < size:
         peer = rank ^ distance
         if peer < size:
+            local: list[Move | Combine]
             if peer > rank:
                 local = [Combine(incoming, total, RIGHT)]
             elif prefix_known:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class ScheduleError(Exception):
@@ -46,6 +46,10 @@ class ScheduleError(Exception):
         self.fault, self.rank, self.step, self.chunk = fault, rank, step, chunk
         self.expected, self.found = expected, found
 
+    def at(self, rank: int, step: int, chunk: object) -> "ScheduleError":
+        """The same fault, by one who knows where it is."""
+        return ScheduleError(self.fault, rank=rank, step=step, chunk=chunk, expected=self.expected, found=self.found)
+
 
 class Space(Enum):
     """Where chunks live. `OUTPUT[2]` is one chunk, `SCRATCH[0:4]` four in a row."""
@@ -55,9 +59,11 @@ class Space(Enum):
     SCRATCH = "scratch"
 
     def __getitem__(self, index: int | slice) -> "Chunks":
-        if isinstance(index, slice):
-            return Chunks(self, index.start, index.stop)
-        return Chunks(self, index, index + 1)
+        if isinstance(index, int):
+            return Chunks(self, index, index + 1)
+        if index.start is None or index.stop is None or index.step is not None or index.start >= index.stop:
+            raise ValueError(f"chunks of {self.value}: expected [first:stop] with first < stop, found {index}")
+        return Chunks(self, index.start, index.stop)
 
 
 INPUT, OUTPUT, SCRATCH = Space
@@ -83,8 +89,8 @@ def _chunks(chunks: ChunksLike) -> Chunks:
         return chunks
     if isinstance(chunks, int):
         return Chunks(OUTPUT, chunks, chunks + 1)
-    if chunks.step != 1:
-        raise ValueError(f"chunks of one message lie side by side: expected a range of step 1, found {chunks}")
+    if chunks.step != 1 or not chunks:
+        raise ValueError(f"chunks of one message: expected a range of step 1 that is not empty, found {chunks}")
     return Chunks(OUTPUT, chunks.start, chunks.stop)
 
 
@@ -142,9 +148,7 @@ class Reduce(_Reduce):
 
     __slots__ = ()
 
-    def __new__(
-        cls, peer: int, chunks: ChunksLike, side: Side = RIGHT, weight: Fraction | None = None
-    ) -> "Reduce":
+    def __new__(cls, peer: int, chunks: ChunksLike, side: Side = RIGHT, weight: Fraction | None = None) -> "Reduce":
         return tuple.__new__(cls, (peer, _chunks(chunks), side, weight))
 
 
@@ -181,6 +185,7 @@ class Step(_Step):
 
 
 Program = tuple[Step, ...]
+Steps = Callable[..., Iterator[Step]]
 
 
 @dataclass(frozen=True)
@@ -194,14 +199,14 @@ class Algorithm:
 
     collective: str
     name: str
-    steps: Callable[..., Iterator[Step]]
+    steps: Steps
     chunks: Callable[[int], int]
     in_place: bool = True
     ordered: bool = False
     rooted: bool = False
     equal_blocks: bool = False
 
-    def __call__(self, rank: int, size: int, **parameters: Any) -> Iterator[Step]:
+    def __call__(self, rank: int, size: int, **parameters: int) -> Iterator[Step]:
         return self.steps(rank, size, **parameters)
 
     def __str__(self) -> str:
@@ -211,7 +216,7 @@ class Algorithm:
     def description(self) -> str:
         return self.steps.__doc__ or ""
 
-    def schedule(self, size: int, **parameters: Any) -> "Schedule":
+    def schedule(self, size: int, **parameters: int) -> "Schedule":
         """This algorithm at one size: what is proved, priced, drawn, simulated and run."""
         if size < 1:
             raise ScheduleError(f"{self} at size {size}: a world has at least one rank")
@@ -222,6 +227,10 @@ class Algorithm:
                 else f"{self} has no root: found root {parameters['root']}"
             )
         return Schedule(self, size, parameters)
+
+    def schedules(self, size: int) -> "list[Schedule]":
+        """One size, with every root if there is one."""
+        return [self.schedule(size, root=root) for root in range(size)] if self.rooted else [self.schedule(size)]
 
 
 @dataclass(frozen=True)
@@ -242,7 +251,7 @@ class Schedule:
 
     algorithm: Algorithm
     size: int
-    parameters: dict[str, Any]
+    parameters: dict[str, int]
 
     def __str__(self) -> str:
         parameters = "".join(f", {name}={value}" for name, value in self.parameters.items())
@@ -266,10 +275,10 @@ class Schedule:
         return tuple(self.program(rank) for rank in range(self.size))
 
 
-def collective(name: str, chunks: Callable[[int], int], **traits: bool) -> Callable[[Callable], Algorithm]:
+def collective(name: str, chunks: Callable[[int], int], **traits: bool) -> Callable[[Steps], Algorithm]:
     """Make a function of (rank, size) an `Algorithm` for the collective `name`, called after its module."""
 
-    def named(steps: Callable[..., Iterator[Step]]) -> Algorithm:
+    def named(steps: Steps) -> Algorithm:
         return Algorithm(name, steps.__module__.rpartition(".")[2], steps, chunks, **traits)
 
     return named

@@ -6,16 +6,17 @@ empty, since they know the lengths.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mpitrain.collectives.schedule import INPUT, LEFT, OUTPUT, SCRATCH, Chunks, Combine, Copy, Program, Reduce, Space, Step
 from mpitrain.engines.reduction import Op
 
-Action = tuple[Callable[..., Any], tuple]
-"""A function and its arguments."""
+Action = Callable[[], object]
+"""Something to do between messages, with its arguments bound."""
 
 
 class Stage(NamedTuple):
@@ -118,7 +119,7 @@ class _Binder:
             source = self.view(send.chunks)
             if send.weight is not None:
                 weighted = take(source.size)
-                before.append((_scale, (weighted, source, float(send.weight))))
+                before.append(partial(_scale, weighted, source, float(send.weight)))
                 source = weighted
             sends.append((send.peer, source))
         for i, receive in enumerate(step.recv):
@@ -127,9 +128,9 @@ class _Binder:
             receives.append((receive.peer, arrival))
             if isinstance(receive, Copy):
                 if arrival is not target:
-                    after.append((np.copyto, (target, arrival)))
+                    after.append(partial(np.copyto, target, arrival))
             elif receive.weight is not None:
-                after.append((_mix, (target, arrival, float(receive.weight))))
+                after.append(partial(_mix, target, arrival, float(receive.weight)))
             else:
                 after.append(self.combine(target, arrival, receive.side))
         for action in step.local:
@@ -137,7 +138,7 @@ class _Binder:
             if isinstance(action, Combine):
                 after.append(self.combine(target, source, action.side))
             else:
-                after.append((np.copyto, (target, source)))
+                after.append(partial(np.copyto, target, source))
         return Stage(
             tuple(before),
             tuple((peer, array) for peer, array in sends if array.size),
@@ -147,4 +148,4 @@ class _Binder:
 
     def combine(self, own: np.ndarray, incoming: np.ndarray, side: object) -> Action:
         left, right = (incoming, own) if side is LEFT else (own, incoming)
-        return self.op.combine, (left, right, own)
+        return partial(self.op.combine, left, right, out=own)

@@ -1,6 +1,7 @@
 """The MPI library's own collectives, behind the same calls: opaque, to run and to compare with."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ class LibraryPlan(StagedPlan):
 
     def run(self) -> np.ndarray | None:
         self._blocking(*self._arguments)
-        for function, arguments in self._after:
-            function(*arguments)
+        for action in self._after:
+            action()
         return self.result
 
 
@@ -51,7 +52,7 @@ def _arguments(call: Call) -> tuple[tuple, list[Action]]:
     op = _op(call)
     if call.collective == "reduce_scatter":
         received = np.empty_like(call.block)
-        return (array, received, call.counts, op), [(np.copyto, (call.block, received))]
+        return (array, received, call.counts, op), [partial(np.copyto, call.block, received)]
     if call.collective == "reduce":
         return ((MPI.IN_PLACE, array, op, root) if call.rank == root else (array, None, op, root)), []
     return (MPI.IN_PLACE, array, op), []

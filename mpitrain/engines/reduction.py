@@ -12,10 +12,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Op:
-    """`combine(left, right, out)` writes left (op) right to `out`, which may be either of them."""
+    """`combine(left, right, out=out)` writes left (op) right to `out`, which may be either of them."""
 
     name: str
-    combine: Callable[[Any, Any, Any], Any]
+    combine: Callable[..., Any]
     commutative: bool = True
 
 

@@ -4,7 +4,7 @@ A subclass brings a `Messenger`, and `_opaque` for algorithms that are not ours.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,10 @@ class Call:
         if collective in ROOTED and not 0 <= root < self.size:
             raise ValueError(f"{collective}: root {root}: expected a rank below {self.size}")
         self.counts = self._counts(counts) if collective in BY_BLOCKS else None
-        self.received = None if collective != "alltoall" else self._received(received)
+        self.received = None
+        if collective == "alltoall":
+            self.shaped = np.empty_like(self.array) if received is None else as_array(received)
+            self.received = self._received(flat(collective, self.shaped))
 
     def _counts(self, counts: Sequence[int] | None) -> list[int]:
         count = self.array.size
@@ -63,14 +66,15 @@ class Call:
             )
         return list(counts)
 
-    def _received(self, received: Array | None) -> np.ndarray:
-        target = np.empty_like(self.array) if received is None else flat(self.collective, received)
+    def _received(self, target: np.ndarray) -> np.ndarray:
         if target.size != self.array.size or target.dtype != self.array.dtype:
             raise ValueError(
                 f"alltoall: receives {target.size} x {target.dtype}: "
                 f"expected {self.array.size} x {self.array.dtype}, as is sent"
             )
-        return target if not np.may_share_memory(target, self.array) else _refuse_alias()
+        if np.may_share_memory(target, self.array):
+            raise ValueError("alltoall: sends and receives in one buffer: expected two, or none to receive in")
+        return target
 
     @property
     def block(self) -> np.ndarray:
@@ -81,8 +85,6 @@ class Call:
     @property
     def result(self) -> np.ndarray | None:
         """What the call returns, once it is done."""
-        if self.collective == "alltoall":
-            return self.received
         if self.collective == "reduce":
             return self.shaped if self.rank == self.root else None
         return self.block if self.collective == "reduce_scatter" else self.shaped
@@ -90,17 +92,14 @@ class Call:
     def epilogue(self) -> list[Action]:
         if self.op is None or self.op.name != "mean" or self.result is None:
             return []
-        return [(divide, (self.result, self.rank if self.collective == "exscan" and self.rank else self.size))]
+        summed = self.rank if self.collective == "exscan" else self.size
+        return [partial(divide, self.result, summed)] if summed else []
 
     def event(self, algorithm: str, engine: str, tag: int) -> Event:
         return Event(
             self.collective, algorithm, engine, self.op and self.op.name, self.array.dtype.name, self.array.size,
             self.array.nbytes, tag, 0.0,
         )  # fmt: skip
-
-
-def _refuse_alias() -> np.ndarray:
-    raise ValueError("alltoall: sends and receives in one buffer: expected two, or none to receive in")
 
 
 def flat(call: str, buffer: Array) -> np.ndarray:
@@ -200,7 +199,7 @@ class ScheduledWorld(World):
             output, given = call.received, Piece(call.array, cuts)
         elif call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
             output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are
-            prologue.append((np.copyto, (output, call.array)))
+            prologue.append(partial(np.copyto, output, call.array))
         steps = [
             BoundStep(
                 stage.before,

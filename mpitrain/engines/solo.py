@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -63,6 +64,6 @@ class SoloWorld(ScheduledWorld):
 
     def _opaque(self, call: Call, tag: int, kept: bool) -> Plan:
         """The library's collective among one rank: the data stay as they are."""
-        after = [(np.copyto, (call.received, call.array))] if call.collective == "alltoall" else []
+        after = [partial(np.copyto, call.received, call.array)] if call.collective == "alltoall" else []
         event = call.event("library", self.engine, tag)
         return StagedPlan(self.messenger, [BoundStep((), None, after)], event, call.result)

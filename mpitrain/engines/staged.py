@@ -93,8 +93,8 @@ class StagedWork(Work):
         steps = self.plan.steps
         while True:
             if self._at >= 0:
-                for function, arguments in steps[self._at].after:
-                    function(*arguments)
+                for action in steps[self._at].after:
+                    action()
             self._at += 1
             if self._at == len(steps):
                 self.requests = []
@@ -103,8 +103,8 @@ class StagedWork(Work):
                 self.plan.messenger.ended(self)
                 return
             step = steps[self._at]
-            for function, arguments in step.before:
-                function(*arguments)
+            for action in step.before:
+                action()
             if step.begin is not None:
                 self.requests = step.begin()
                 return
@@ -117,8 +117,7 @@ class StagedWork(Work):
         return True
 
     def wait(self) -> np.ndarray | None:
-        if self.event.awaited is None:
-            self.event.awaited = self.plan.messenger.now()
         if not self.done:
+            self.event.awaited = self.plan.messenger.now()
             self.plan.messenger.wait(self)
         return self.result

@@ -11,7 +11,7 @@ from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY
 from mpitrain.errors import UsageError
 from mpitrain.models import RECIPES
 
-Several = Parameter(consume_multiple=True, negative="")
+Several = Parameter(consume_multiple=True, negative="", show_default=lambda widths: " ".join(map(str, widths)))
 
 
 @dataclass(frozen=True, kw_only=True)

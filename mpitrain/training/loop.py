@@ -67,6 +67,8 @@ def train(world: World, config: Config, resumed: Path | None = None) -> dict[str
         held_out = run.to_the_end()
     finally:
         screen.close()
+        if folder is not None:
+            folder.close()
     summary = summarise(trainer, run.timeline, run.totals.loss, held_out, world.now() - began)
     if folder is not None:
         folder.write_summary(summary)
@@ -77,7 +79,7 @@ def train(world: World, config: Config, resumed: Path | None = None) -> dict[str
 
 def _resumable(trainer: Trainer, folder: RunFolder) -> dict[str, np.ndarray]:
     state = read(folder.checkpoint, trainer.world.size, _parameters(trainer)).state
-    done, last = int(state["done"]), _last_step(trainer)
+    done, last = state["done"].item(), _last_step(trainer)
     if done >= last:
         raise UsageError(f"--resume: {folder.path} has done {done} of {last} steps: nothing is left to do")
     return dict(state)

@@ -86,6 +86,11 @@ class RunFolder:
             kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
             write_whole(self.metrics, "".join(line + "\n" for line in kept).encode())
 
+    def close(self) -> None:
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+
     def read_metrics(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.metrics.read_text().splitlines()]
 

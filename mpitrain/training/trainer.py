@@ -106,7 +106,7 @@ class Trainer:
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a `state()` of the same configuration and number of ranks."""
         self.values[...] = state["values"]
-        self.done, self.last_loss = int(state["done"]), float(state["last_loss"])
+        self.done, self.last_loss = state["done"].item(), state["last_loss"].item()
         for part, owner in (("optimiser", self.optimiser), ("strategy", self.strategy)):
             prefix = f"{part}."
             owner.load_state({name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)})

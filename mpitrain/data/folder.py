@@ -1,0 +1,72 @@
+"""Labelled images in a folder of IDX files, under the names the field has settled on."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mpitrain.data.idx import read_idx
+from mpitrain.errors import UsageError
+
+SUFFIXES = ("", ".gz")
+
+
+class Part(NamedTuple):
+    """Images (n, height, width) uint8 and labels (n,) int64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def read_part(folder: Path, prefix: str, classes: int | None = None, sides: tuple[int, ...] | None = None) -> Part:
+    """The images and labels of `train` or `t10k` in a folder.
+
+    If given, labels must be less than `classes` and images of height and width `sides`. Raises UsageError, naming the
+    file and what is wrong with it.
+    """
+    images_path, labels_path = find(folder, prefix, "images", 3), find(folder, prefix, "labels", 1)
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise UsageError(f"{images_path}: {_kind(images)}, expected images, 3 dimensions of uint8")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UsageError(f"{labels_path}: {_kind(labels)}, expected labels, 1 dimension of whole numbers")
+    if len(images) != len(labels):
+        raise UsageError(
+            f"{labels_path}: {len(labels)} labels, expected {len(images)}, one for each image in {images_path.name}"
+        )
+    if images.size == 0:
+        raise UsageError(f"{images_path}: {_sides(images.shape)} pixels, expected at least one image")
+    if sides is not None and images.shape[1:] != sides:
+        raise UsageError(f"{images_path}: images of {_sides(images.shape[1:])} pixels, expected {_sides(sides)}")
+    _check_labels(labels_path, labels, classes)
+    return Part(images, labels.astype(np.int64))
+
+
+def find(folder: Path, prefix: str, content: str, dimensions: int) -> Path:
+    """The file, such as `train-images-idx3-ubyte` or `train-images.idx3-ubyte.gz`, whichever is there first."""
+    if not folder.exists():
+        raise UsageError(f"{folder}: no such folder, expected one of IDX files; check --data-dir")
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: not a folder, expected one of IDX files; check --data-dir")
+    stems = (f"{prefix}-{content}-idx{dimensions}-ubyte", f"{prefix}-{content}.idx{dimensions}-ubyte")
+    names = [stem + suffix for stem in stems for suffix in SUFFIXES]
+    for name in names:
+        if (folder / name).exists():
+            return folder / name
+    raise UsageError(f"{folder}: no {prefix} {content}, expected a file {' or '.join(names)}")
+
+
+def _check_labels(path: Path, labels: np.ndarray, classes: int | None) -> None:
+    wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
+    if wrong.any():
+        position = int(wrong.argmax())
+        expected = "at least 0" if classes is None else f"0 to {classes - 1}"
+        raise UsageError(f"{path}: label {labels[position]} of image {position} is out of range, expected {expected}")
+
+
+def _kind(array: np.ndarray) -> str:
+    return f"{array.ndim} dimension{'' if array.ndim == 1 else 's'} of {array.dtype.name}"
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

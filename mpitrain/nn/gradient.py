@@ -1,0 +1,25 @@
+"""How the gradient of a parameter takes in one microbatch: the first overwrites it, later ones add to it.
+
+Overwriting saves the pass over memory that zeroing would cost. A microbatch without rows gives a product over nothing,
+which is zero, and needs no case of its own.
+"""
+
+from typing import Any
+
+from mpitrain.array import namespace
+
+Array = Any
+
+
+def take_product(gradient: Array, a: Array, b: Array, accumulate: bool) -> None:
+    """gradient = a @ b, or gradient += a @ b."""
+    if accumulate:
+        gradient += a @ b
+    else:
+        namespace(gradient).matmul(a, b, out=gradient)
+
+
+def take_row_sum(gradient: Array, rows: Array, accumulate: bool) -> None:
+    """The same for the sum over the rows of a matrix; BLAS sums a tall one several times faster than `sum(axis=0)`."""
+    ones = namespace(rows).ones(len(rows), rows.dtype)
+    take_product(gradient, ones, rows, accumulate)

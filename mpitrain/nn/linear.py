@@ -1,0 +1,36 @@
+"""A fully connected layer: y = x W + b."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mpitrain.nn.gradient import take_product, take_row_sum
+from mpitrain.nn.initialise import he_normal, zeros
+from mpitrain.nn.layer import Call, Layer, Parameter
+
+Array = Any
+
+
+class Linear(Layer):
+    """(batch, inputs) to (batch, outputs), with `weight` (inputs, outputs) and `bias` (outputs,)."""
+
+    def __init__(self, inputs: int, outputs: int, initialise: Callable[..., Array] = he_normal):
+        self.inputs, self.outputs, self.initialise = inputs, outputs, initialise
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (
+            Parameter("weight", (self.inputs, self.outputs), self.initialise),
+            Parameter("bias", (self.outputs,), zeros),
+        )
+
+    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
+        y = x @ self.values["weight"]
+        y += self.values["bias"]
+        return y, x
+
+    def backward_input(self, context: Any, dy: Array) -> Array:
+        return dy @ self.values["weight"].T
+
+    def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
+        x = context
+        take_product(self.gradients["weight"], x.T, dy, accumulate)
+        take_row_sum(self.gradients["bias"], dy, accumulate)

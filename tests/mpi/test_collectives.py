@@ -1,0 +1,181 @@
+"""Every algorithm on real ranks against NumPy, for counts around the number of ranks, in all ways to call it."""
+
+import numpy as np
+import pytest
+
+from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
+from mpitrain.collectives.schedule import ScheduleError
+from mpitrain.engines.binding import even_cuts
+
+pytestmark = pytest.mark.mpi
+
+IN_PLACE = ("allreduce", "reduce", "bcast", "reduce_scatter", "allgather", "exscan")
+CASES = [(c, name) for c in IN_PLACE for name in (*CATALOGUE[c], LIBRARY, "auto")]
+
+
+def counts(size):
+    return (0, 1, size - 1, size + 1, 1003)
+
+
+def contributions(size, count, dtype=np.float64):
+    """Every rank's data: whole numbers, whose sums are exact in any order."""
+    return np.random.default_rng(count).integers(-50, 50, (size, count)).astype(dtype)
+
+
+def given(collective, data, rank, root):
+    """What a rank passes in."""
+    size, count = data.shape
+    buffer = data[rank].copy()
+    cuts = even_cuts(count, size)
+    if collective == "allgather":
+        buffer[:] = -99
+        buffer[cuts[rank] : cuts[rank + 1]] = data[0, cuts[rank] : cuts[rank + 1]]
+    if collective == "bcast" and rank != root:
+        buffer[:] = -99
+    return buffer
+
+
+def expected(collective, data, rank, root):
+    """What it must get; None: nothing is promised."""
+    size, count = data.shape
+    cuts = even_cuts(count, size)
+    return {
+        "allreduce": lambda: data.sum(0),
+        "reduce": lambda: data.sum(0) if rank == root else None,
+        "bcast": lambda: data[root],
+        "reduce_scatter": lambda: data.sum(0)[cuts[rank] : cuts[rank + 1]],
+        "allgather": lambda: data[0],
+        "exscan": lambda: data[:rank].sum(0) if rank else None,
+    }[collective]()
+
+
+@pytest.mark.parametrize(("collective", "algorithm"), CASES)
+def test_against_numpy(world, collective, algorithm):
+    root = world.size - 1
+    rooted = {"root": root} if collective in ("reduce", "bcast") else {}
+    for count in counts(world.size):
+        data = contributions(world.size, count)
+        wanted = expected(collective, data, world.rank, root)
+
+        def check(got, wanted=wanted):
+            if wanted is not None:
+                np.testing.assert_array_equal(got, wanted)
+            elif collective == "reduce":
+                assert got is None
+
+        call = getattr(world, collective)
+        check(call(given(collective, data, world.rank, root), algorithm=algorithm, **rooted))
+        start = getattr(world, f"start_{collective}")
+        check(start(given(collective, data, world.rank, root), algorithm=algorithm, **rooted).wait())
+        buffer = given(collective, data, world.rank, root)
+        plan = world.plan(collective, buffer, algorithm=algorithm, **rooted)
+        for _ in range(2):
+            buffer[:] = given(collective, data, world.rank, root)
+            check(plan.run())
+        plan.free()
+
+
+@pytest.mark.parametrize("algorithm", [*CATALOGUE["alltoall"], LIBRARY, "auto"])
+def test_alltoall(world, algorithm):
+    for block in (0, 1, 7):
+        sent = np.repeat(np.arange(world.size) * 100 + world.rank, block)
+        wanted = np.repeat(world.rank * 100 + np.arange(world.size), block)
+        np.testing.assert_array_equal(world.alltoall(sent, algorithm=algorithm), wanted)
+        received = np.zeros_like(sent)
+        assert world.start_alltoall(sent, received, algorithm=algorithm).wait() is received
+        np.testing.assert_array_equal(received, wanted)
+
+
+@pytest.mark.parametrize("algorithm", CATALOGUE["allreduce"])
+def test_long_messages_cannot_deadlock(world, algorithm):
+    """Beyond every eager limit a send returns only when its receive is there."""
+    data = np.full(1 << 19, world.rank + 1.0)
+    total = world.size * (world.size + 1) / 2
+    assert (world.allreduce(data, algorithm=algorithm) == total).all()
+
+
+@pytest.mark.parametrize("collective", ["reduce_scatter", "allgather"])
+def test_given_counts(world, collective):
+    blocks = [(3 * rank) % 4 for rank in range(world.size)]
+    starts = np.cumsum([0, *blocks])
+    mine = slice(starts[world.rank], starts[world.rank + 1])
+    for algorithm in (*CATALOGUE[collective], LIBRARY):
+        if collective == "allgather":
+            buffer = np.full(sum(blocks), -1.0)
+            buffer[mine] = world.rank
+            got = world.allgather(buffer, blocks, algorithm=algorithm)
+            np.testing.assert_array_equal(got, np.repeat(np.arange(world.size), blocks))
+        else:
+            buffer = np.arange(sum(blocks)) + 100.0 * world.rank
+            got = world.reduce_scatter(buffer, counts=blocks, algorithm=algorithm)
+            total = np.arange(sum(blocks)) * world.size + 100.0 * sum(range(world.size))
+            np.testing.assert_array_equal(got, total[mine])
+
+
+def test_reduce_leaves_the_other_buffers_alone(world):
+    for algorithm in (*CATALOGUE["reduce"], LIBRARY):
+        data = contributions(world.size, 1003)
+        buffer = data[world.rank].copy()
+        world.reduce(buffer, root=0, algorithm=algorithm)
+        np.testing.assert_array_equal(buffer, data.sum(0) if world.rank == 0 else data[world.rank])
+
+
+def test_shapes_are_kept(world):
+    assert world.allreduce(np.ones((3, 4))).shape == (3, 4)
+    assert world.allreduce(memoryview(bytearray(5))).shape == (5,)
+
+
+def test_works_may_be_awaited_in_any_order(world):
+    """Rank r waits for work r first: nobody gets on unless waiting for one moves the others too."""
+    works = [world.start_allreduce(np.full(1 << 15, 10.0**i), algorithm="ring") for i in range(4)]
+    plans = [world.plan("allreduce", np.full(1003, 10.0**i), algorithm="direct") for i in range(4)]
+    works += [plan.start() for plan in plans]
+    for i in range(8):
+        turn = (i + world.rank) % 8
+        assert (works[turn].wait() == world.size * 10.0 ** (turn % 4)).all()
+    for plan in plans:
+        plan.free()
+
+
+def test_an_operation_that_does_not_commute_keeps_rank_order(world):
+    def last(left, right):
+        return right
+
+    for collective, algorithms in (("allreduce", CATALOGUE["allreduce"]), ("reduce", CATALOGUE["reduce"])):
+        for name, algorithm in algorithms.items():
+            buffer = np.full(13, float(world.rank))
+            if not algorithm.ordered:
+                with pytest.raises(ScheduleError, match="does not keep rank order, which op 'last' needs"):
+                    getattr(world, collective)(buffer, last, algorithm=name)
+                continue
+            got = getattr(world, collective)(buffer, last, algorithm=name)
+            assert got is None or (got == world.size - 1).all()
+    got = world.exscan(np.full(13, float(world.rank)), last)
+    assert world.rank == 0 or (got == world.rank - 1).all()
+
+
+@pytest.mark.parametrize("op", ["sum", "prod", "min", "max", "mean"])
+def test_operations(world, op):
+    data = np.random.default_rng(1).integers(1, 4, (world.size, 5)).astype(np.float64)
+    wanted = getattr(np, op)(data, axis=0)
+    for algorithm in (*CATALOGUE["allreduce"], LIBRARY):
+        np.testing.assert_allclose(world.allreduce(data[world.rank].copy(), op, algorithm=algorithm), wanted, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    "int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 bfloat16 float32 float64 complex64 complex128".split(),
+)
+def test_number_types(world, dtype):
+    kind = pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype
+    for algorithm in CATALOGUE["allreduce"]:
+        got = world.allreduce(np.arange(9).astype(kind), algorithm=algorithm)
+        assert got.dtype == np.dtype(kind)
+        np.testing.assert_array_equal(got.astype(complex), np.arange(9) * world.size)
+
+
+def test_the_library_refuses_what_it_cannot_do(world):
+    with pytest.raises(ScheduleError, match="the MPI library cannot reduce float16: choose one of our algorithms"):
+        world.allreduce(np.ones(3, np.float16), algorithm=LIBRARY)
+    with pytest.raises(ScheduleError, match="the MPI library does not know op 'hypot': expected one of sum, mean"):
+        world.allreduce(np.ones(3), np.hypot, algorithm=LIBRARY)
