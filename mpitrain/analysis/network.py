@@ -18,5 +18,5 @@ class Network:
     def flat(alpha: Number, beta: Number, gamma: Number) -> "Network":
         for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
             if not value >= 0:
-                raise ValueError(f"{name}: expected seconds, 0 or more, found {value}")
+                raise ValueError(f"{name} {value}: expected seconds, 0 or more")
         return Network(alpha, beta, gamma)

@@ -30,7 +30,7 @@ FOLDERS = {
 NAMES = ("fashion", *FOLDERS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images uint8 (n, height, width, 1) and labels int64 (n,), each in a part to train on and a part held out."""
 

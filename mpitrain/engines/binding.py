@@ -12,7 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpitrain.collectives.schedule import INPUT, LEFT, OUTPUT, SCRATCH, Chunks, Combine, Copy, Program, Reduce, Space, Step
+from mpitrain.collectives.schedule import (
+    INPUT,
+    LEFT,
+    OUTPUT,
+    SCRATCH,
+    Chunks,
+    Combine,
+    Copy,
+    Program,
+    Reduce,
+    Space,
+    Step,
+)
 from mpitrain.engines.reduction import Op
 
 Action = Callable[[], object]

@@ -33,16 +33,18 @@ class Parameter(NamedTuple):
     initialise: Callable[..., Array]  # (numpy Generator, shape) -> float64 array; see initialise.py
 
 
+class _Unbound(dict[str, Array]):
+    """What a layer has in the place of values and gradients until it is bound."""
+
+    def __missing__(self, name: str) -> Array:
+        raise LookupError(f"no {name} yet; bind vectors to the model with Layout.bind")
+
+
 class Layer:
     """A layer without parameters; subclasses give at least `forward` and `backward_input`."""
 
-    values: Mapping[str, Array]
-    gradients: Mapping[str, Array]
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("values", "gradients"):
-            raise AttributeError(f"this {type(self).__name__} has no {name} yet; bind vectors to it with Layout.bind")
-        raise AttributeError(f"{type(self).__name__} has no {name}")
+    values: Mapping[str, Array] = _Unbound()
+    gradients: Mapping[str, Array] = _Unbound()
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters, by names of their own such as `weight`."""

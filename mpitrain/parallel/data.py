@@ -59,7 +59,12 @@ class DataParallel:
     """
 
     def __init__(
-        self, world: World, layout: Layout, algorithm: str = "auto", bucket_bytes: int = 1 << 20, dtype: Any = np.float32
+        self,
+        world: World,
+        layout: Layout,
+        algorithm: str = "auto",
+        bucket_bytes: int = 1 << 20,
+        dtype: Any = np.float32,
     ):
         self.world = world
         message = world.empty(HEADER + layout.count, dtype)
@@ -100,9 +105,7 @@ class DataParallel:
             work.wait()
         ended = self.world.now()
         events = tuple(work.event for work in self._under_way if work.event is not None)
-        return Exchanged(
-            float(self.header[0]), round(float(self.header[1])), events, self._overlapped, arrived, ended
-        )
+        return Exchanged(float(self.header[0]), round(float(self.header[1])), events, self._overlapped, arrived, ended)
 
     def state(self) -> dict[str, np.ndarray]:
         """Nothing outlives a step."""

@@ -33,14 +33,18 @@ def read(path: Path, ranks: int, parameters: str) -> Checkpoint:
             about = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
-        raise UsageError(f"--resume: {path}: no such file: the run has not saved its state yet; start it anew") from None
+        raise UsageError(
+            f"--resume: {path}: no such file: the run has not saved its state yet; start it anew"
+        ) from None
     except (SafetensorError, OSError) as error:
         raise UsageError(f"--resume: {path}: not a checkpoint ({error}); start the run anew") from None
     found = Checkpoint(state, int(about.get("ranks", 0)), about.get("parameters", ""))
     if found.ranks != ranks:
         raise UsageError(f"--resume: the run had {found.ranks} ranks: expected as many now, found {ranks}")
     if found.parameters != parameters:
-        raise UsageError(f"--resume: {path}: parameters of another model: expected {parameters}, found {found.parameters}")
+        raise UsageError(
+            f"--resume: {path}: parameters of another model: expected {parameters}, found {found.parameters}"
+        )
     return found
 
 

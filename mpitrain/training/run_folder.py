@@ -37,7 +37,9 @@ class RunFolder:
                 path.mkdir(parents=True)
             except FileExistsError as error:
                 if not path.is_dir():
-                    raise UsageError(f"--run-dir {config.run_dir}: {error.filename} is a file: expected a folder") from None
+                    raise UsageError(
+                        f"--run-dir {config.run_dir}: {error.filename} is a file: expected a folder"
+                    ) from None
                 number += 1
                 continue
             except OSError as error:

@@ -54,9 +54,13 @@ class Timeline:
         return _summed(self._totals)
 
     def _gather(self, steps: list[StepDone]) -> np.ndarray:
-        begun, arrived, ended, done, overlapped = np.array(
-            [(s.begun, s.exchanged.arrived, s.exchanged.ended, s.ended, s.exchanged.overlapped) for s in steps]
-        ).reshape(-1, 5).T
+        begun, arrived, ended, done, overlapped = (
+            np.array(
+                [(s.begun, s.exchanged.arrived, s.exchanged.ended, s.ended, s.exchanged.overlapped) for s in steps]
+            )
+            .reshape(-1, 5)
+            .T
+        )
         last = self.world.allreduce(arrived.copy(), "max")
         waiting = np.clip(last, arrived, ended) - arrived
         communicating = overlapped + (ended - arrived) - waiting

@@ -121,7 +121,9 @@ class Trainer:
         finite[self.world.rank] = math.isfinite(own_loss_sum)
         self.world.allreduce(finite)
         culprits = [str(rank) for rank in range(self.world.size) if not finite[rank]]
-        where = f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the summed gradient is not finite"
+        where = (
+            f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the summed gradient is not finite"
+        )
         last = f"the last good step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was good"
         raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr or --warmup-steps")
 

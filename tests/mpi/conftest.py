@@ -184,8 +184,10 @@ def world():
     """All ranks of this launch."""
     from mpi4py import MPI
 
+    from mpitrain.engines.cores import limit_blas_threads
     from mpitrain.engines.mpi import MPIWorld
 
     world = MPIWorld(MPI.COMM_WORLD)
+    limit_blas_threads(world)
     yield world
     world.close()

@@ -159,7 +159,9 @@ def test_operations(world, op):
     data = np.random.default_rng(1).integers(1, 4, (world.size, 5)).astype(np.float64)
     wanted = getattr(np, op)(data, axis=0)
     for algorithm in (*CATALOGUE["allreduce"], LIBRARY):
-        np.testing.assert_allclose(world.allreduce(data[world.rank].copy(), op, algorithm=algorithm), wanted, rtol=1e-15)
+        np.testing.assert_allclose(
+            world.allreduce(data[world.rank].copy(), op, algorithm=algorithm), wanted, rtol=1e-15
+        )
 
 
 @pytest.mark.parametrize(

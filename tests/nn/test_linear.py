@@ -60,6 +60,6 @@ def test_wrong_shape_is_refused():
 
 
 def test_use_before_binding_is_named():
-    with pytest.raises(AttributeError) as error:
+    with pytest.raises(LookupError) as error:
         Linear(3, 2).forward(np.zeros((1, 3)), None)
-    assert str(error.value) == "this Linear has no values yet; bind vectors to it with Layout.bind"
+    assert str(error.value) == "no weight yet; bind vectors to the model with Layout.bind"

@@ -1,0 +1,42 @@
+"""What plain tests share: starting mpitrain as a user would."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mpitrain.errors import UsageError
+from mpitrain.launcher import plan, survey
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Starts `python ...` on some ranks (0: without a launcher), in an empty folder; gives a Popen."""
+
+    def start(ranks, *arguments, **environment):
+        command, needs = (sys.executable, *arguments), {}
+        if ranks:
+            try:
+                found = plan(os.environ, survey(os.environ), ranks, command)
+            except UsageError as error:
+                pytest.skip(str(error))
+            command, needs = found.command, dict(found.environment)
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=os.environ | needs | environment, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture
+def mpitrain(launch):
+    """Runs `python -m mpitrain ...`; gives (exit code, stdout, stderr)."""
+
+    def run(*arguments, ranks=0, **environment):
+        process = launch(ranks, "-m", "mpitrain", *map(str, arguments), **environment)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    return run

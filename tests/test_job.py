@@ -1,0 +1,151 @@
+"""Whole jobs under the launcher, watched from outside: who speaks, what is on disk, and how jobs end."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = ("--epochs", "1", "--batch", "100", "--hidden", "8", "--progress", "plain")
+
+
+def runs_of(folder):
+    return sorted((folder / "runs").iterdir())
+
+
+def test_rank_0_alone_speaks_and_writes_a_whole_run(mpitrain, tmp_path):
+    code, out, err = mpitrain(*QUICK, ranks=3)
+    assert code == 0, err
+    assert out.count("epoch 1/1") == 1
+    assert out.count("held-out accuracy │") == 1
+    (run,) = runs_of(tmp_path)
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert files - {"curves.svg"} == {
+        "config.toml", "metrics.jsonl", "weights.safetensors", "state/checkpoint.safetensors", "summary.json",
+    }  # fmt: skip
+    summary = json.loads((run / "summary.json").read_text())
+    assert {"test_accuracy", "train_loss", "samples_per_second", "step_seconds", "communication_share"} < summary.keys()
+    assert (summary["ranks"], summary["engine"], summary["steps"]) == (3, "mpi", 17)
+    assert len(summary["parameters_sha256"]) == 64
+    assert summary["replicas_alike"] is True
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["step"] * 17 + ["epoch"]
+    assert sum(line["samples"] for line in lines[:-1]) == 5000
+
+
+def test_a_wrong_option_is_one_line_of_rank_0(mpitrain):
+    code, out, err = mpitrain("--batch", "0", ranks=3)
+    assert code == 2
+    assert (out + err).count("mpitrain: --batch 0: expected 1 or more") == 1
+    assert "Traceback" not in out + err
+
+
+def test_a_truncated_file_is_one_line_of_rank_0(mpitrain, tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes.fromhex("00000803 0000000a 0000001c 0000001c") + bytes(99))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(bytes.fromhex("00000801 0000000a") + bytes(10))
+    code, out, err = mpitrain("--data", "mnist", "--data-dir", ".", ranks=3)
+    assert code == 2
+    fault = "mpitrain: train-images-idx3-ubyte: truncated, 115 bytes where 10 x 28 x 28 elements of uint8 make 7856"
+    assert (out + err).count(fault) == 1
+    assert "Traceback" not in out + err
+
+
+FAILS_IN_THE_MIDDLE = """
+import os, sys
+from mpitrain.training.trainer import Trainer
+
+step = Trainer.step
+def failing(self):
+    if self.world.rank == 1 and self.done == 5:
+        print("pids", *self.world.pids, file=sys.stderr, flush=True)
+        raise RuntimeError("out of paper")
+    return step(self)
+Trainer.step = failing
+
+from mpitrain.engines.mpi import MPIWorld
+made = MPIWorld.__init__
+def with_pids(self, *arguments):
+    made(self, *arguments)
+    self.pids = self._comm.allgather(os.getpid())
+MPIWorld.__init__ = with_pids
+
+from mpitrain.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_rank_that_raises_ends_the_whole_job(launch, tmp_path):
+    (tmp_path / "fails.py").write_text(FAILS_IN_THE_MIDDLE)
+    process = launch(3, "fails.py", *QUICK)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    told = out + err
+    assert told.count("mpitrain: rank 1 of 3 failed:") == 1
+    assert told.count("RuntimeError: out of paper") == 1
+    assert time.monotonic() - began < 30  # of which starting takes most
+    pids = next(line for line in told.splitlines() if line.startswith("pids")).split()[1:]
+    assert len(pids) == 3
+    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 10)
+
+
+def wait_until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_ctrl_c_leaves_the_metrics_so_far(launch, tmp_path, ranks):
+    process = launch(ranks, "-m", "mpitrain", "--epochs", "1000", "--progress", "plain", "--hidden", "8")
+
+    def steps():
+        return [line for path in tmp_path.glob("runs/*/metrics.jsonl") for line in path.read_text().splitlines()]
+
+    assert wait_until(lambda: len(steps()) > 20, 30)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode not in (0, None)
+    records = [json.loads(line) for line in steps()]
+    numbers = [record["step"] for record in records if record["kind"] == "step"]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_learning_rate_that_is_too_high_ends_in_one_line(mpitrain, tmp_path):
+    code, out, err = mpitrain("--lr", "1e30", "--hidden", "8", "--batch", "100", "--progress", "plain", ranks=2)
+    assert code == 1
+    line = next(line for line in (out + err).splitlines() if line.startswith("mpitrain: step "))
+    assert "; the last good step is " in line
+    assert line.endswith("weights.safetensors")
+    assert (tmp_path / line.rsplit(" ", 1)[1]).exists()
+    assert "Traceback" not in out + err
+
+
+def test_another_mpis_launcher_is_named(launch):
+    """As MPICH's mpiexec would start us, with Open MPI's library: each process alone, believing it is rank 0 of 1."""
+    from mpi4py import get_config  # noqa: F401 - only to skip where there is none
+
+    library = os.environ.get("MPITRAIN_TEST_LIBRARY", "openmpi")
+    if library != "openmpi":
+        pytest.skip("tells Open MPI from MPICH's launcher")
+    process = launch(0, "-m", "mpitrain", *QUICK, PMI_RANK="0", PMI_SIZE="4")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        "mpitrain: a launcher like MPICH's mpiexec started 4 processes, but in each of them Open MPI sees only itself "
+        "(rank 0 of 1): launch with Open MPI's own mpirun, or with `mpitrain run -n 4`, which finds the right one"
+    )
+    process = launch(0, "-m", "mpitrain", *QUICK, PMI_RANK="2", PMI_SIZE="4")
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 2
+
+
+def test_mpitrain_run_finds_the_launcher(mpitrain):
+    code, out, err = mpitrain("run", "-n", "2", *QUICK)
+    assert code == 0, err
+    assert "ranks             │ 2, global batch 200" in out
