@@ -83,7 +83,7 @@ def plan(environment: Mapping[str, str], machine: Machine, ranks: int | None, pr
     if allocated and kind in machine.slurm_kinds:
         command = _srun(environment, kind, ranks)
         why = f"SLURM job {environment['SLURM_JOB_ID']}; {launcher.family} finds its peers by {kind}"
-        needs: dict[str, str] = {}
+        needs = {}
     else:
         command = (launcher.path, "-n", str(ranks))
         why = f"{os.path.basename(launcher.path)} {launcher.origin}"
@@ -109,7 +109,7 @@ def _permissions(machine: Machine, launcher: Launcher, crowded: bool) -> dict[st
     """What Open MPI's mpirun wants to be told before it runs as root, or more ranks than there are cores."""
     if launcher.family == "mpich":
         return {}
-    needs = {}
+    needs: dict[str, str] = {}
     if machine.root:
         needs |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     if crowded:

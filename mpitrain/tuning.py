@@ -52,4 +52,5 @@ def choose(collective: str, nbytes: int, engine: str, *, commutative: bool = Tru
 def _reach(row: Row, rows: tuple[Row, ...]) -> str:
     if row.up_to is not None:
         return f"up to {row.up_to >> 10} KiB"
-    return f"above {rows[-2].up_to >> 10} KiB"
+    largest = max(other.up_to for other in rows if other.up_to is not None)
+    return f"above {largest >> 10} KiB"

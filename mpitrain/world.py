@@ -14,7 +14,7 @@ Array = Any
 
 
 class Work:
-    """A communication under way. `event` is its record."""
+    """Something under way. `event` is its record, if it is a collective."""
 
     event: Event | None = None
 
@@ -32,6 +32,7 @@ class Plan:
 
     algorithm: str
     engine: str
+    why: str  # the reason why this algorithm was taken
 
     def start(self) -> Work:
         """Begin; the memory belongs to the plan until the work is done."""
@@ -62,36 +63,60 @@ class World:
 
     # Collectives. `op` is "sum", "prod", "min", "max", "mean" (floats), an `Op`, or a function of (left, right) that
     # need not commute. `algorithm` is "auto", "library", or a name of the catalogue. `counts` gives every rank's block.
+    # Those that start and do not wait return a `Work`; the buffer belongs to it until it is done.
 
     def allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
         """Every rank's `buffer` becomes the combination of all; returns it."""
-        return self.start_allreduce(buffer, op, algorithm=algorithm).wait()
+        return self._bound("allreduce", buffer, algorithm, op).run()
+
+    def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
+        return self._bound("allreduce", buffer, algorithm, op).start()
 
     def reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Array | None:
         """The root's `buffer` becomes the combination of all; returns it there, None elsewhere."""
-        return self.start_reduce(buffer, op, root, algorithm=algorithm).wait()
+        return self._bound("reduce", buffer, algorithm, op, root).run()
+
+    def start_reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Work:
+        return self._bound("reduce", buffer, algorithm, op, root).start()
 
     def bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array:
         """Every rank's `buffer` becomes the root's; returns it."""
-        return self.start_bcast(buffer, root, algorithm=algorithm).wait()
+        return self._bound("bcast", buffer, algorithm, root=root).run()
+
+    def start_bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Work:
+        return self._bound("bcast", buffer, algorithm, root=root).start()
 
     def reduce_scatter(
         self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
     ) -> Array:
         """Returns this rank's block of `buffer`, combined over all ranks. The other blocks hold nothing of use then."""
-        return self.start_reduce_scatter(buffer, op, counts, algorithm=algorithm).wait()
+        return self._bound("reduce_scatter", buffer, algorithm, op, counts=counts).run()
+
+    def start_reduce_scatter(
+        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
+    ) -> Work:
+        return self._bound("reduce_scatter", buffer, algorithm, op, counts=counts).start()
 
     def allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Array:
         """`buffer` holds this rank's block in its place; all ranks' blocks arrive in theirs. Returns `buffer`."""
-        return self.start_allgather(buffer, counts, algorithm=algorithm).wait()
+        return self._bound("allgather", buffer, algorithm, counts=counts).run()
+
+    def start_allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Work:
+        return self._bound("allgather", buffer, algorithm, counts=counts).start()
 
     def alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Array:
         """Block d of `send` goes to rank d; block s of the result, `recv` if given, comes from rank s. Equal blocks."""
-        return self.start_alltoall(send, recv, algorithm=algorithm).wait()
+        return self._bound("alltoall", send, algorithm, received=recv).run()
+
+    def start_alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Work:
+        return self._bound("alltoall", send, algorithm, received=recv).start()
 
     def exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
         """`buffer` becomes the combination of all lower ranks', in rank order; rank 0's is not defined."""
-        return self.start_exscan(buffer, op, algorithm=algorithm).wait()
+        return self._bound("exscan", buffer, algorithm, op).run()
+
+    def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
+        return self._bound("exscan", buffer, algorithm, op).start()
 
     def gather(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array | None:
         """The root gets all ranks' blocks, one after the other."""
@@ -109,31 +134,6 @@ class World:
         """Returns once every rank has called it."""
         self._not_there_yet("barrier")
 
-    # The same without waiting: the buffer belongs to the work until it is done.
-
-    def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
-        self._not_there_yet("start_allreduce")
-
-    def start_reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Work:
-        self._not_there_yet("start_reduce")
-
-    def start_bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Work:
-        self._not_there_yet("start_bcast")
-
-    def start_reduce_scatter(
-        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
-    ) -> Work:
-        self._not_there_yet("start_reduce_scatter")
-
-    def start_allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Work:
-        self._not_there_yet("start_allgather")
-
-    def start_alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Work:
-        self._not_there_yet("start_alltoall")
-
-    def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
-        self._not_there_yet("start_exscan")
-
     def plan(
         self,
         collective: str,
@@ -145,7 +145,7 @@ class World:
         counts: Sequence[int] | None = None,
     ) -> Plan:
         """Bind a collective to `buffer`, to run it many times. Collective."""
-        self._not_there_yet("plan")
+        return self._bound(collective, buffer, algorithm, op, root, counts, kept=True)
 
     def explain(self, collective: str, nbytes: int) -> Any:
         """Which algorithm and engine `auto` takes, why, and the runner-up: a `tuning.Choice`."""
@@ -210,6 +210,20 @@ class World:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None:
             self.close()
+
+    def _bound(
+        self,
+        collective: str,
+        buffer: Array,
+        algorithm: str,
+        op: Any = "sum",
+        root: int = 0,
+        counts: Sequence[int] | None = None,
+        received: Array | None = None,
+        kept: bool = False,
+    ) -> Plan:
+        """Any of the collectives above, bound to its memory: to run once, or many times if it is `kept`."""
+        self._not_there_yet(collective)
 
     def _not_there_yet(self, call: str) -> NoReturn:
         raise NotImplementedError(f"{type(self).__name__}.{call} is not there yet in this version of mpitrain")

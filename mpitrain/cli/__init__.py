@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except UnusedCliTokensError as error:
         commands = ", ".join(name for name in app if not name.startswith("-"))
-        _fail(f"no command {error.unused_tokens[0]!r}: expected one of {commands}, or options", speaks, 2)
+        _fail(f"no command {(error.unused_tokens or ['?'])[0]!r}: expected one of {commands}, or options", speaks, 2)
     except (CycloptsError, UsageError, ScheduleError) as error:
         _fail(str(error), speaks, 2)
     except Diverged as error:

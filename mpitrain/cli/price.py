@@ -57,8 +57,6 @@ def price(
     console = Console()
     console.print(table)
     console.print(
-        f"alpha {alpha * 1e6:.3g} us a message, 1/beta {1e-9 / beta:.3g} GB/s sent, 1/gamma {1e-9 / gamma:.3g} GB/s reduced"
-        if beta and gamma
-        else f"alpha {alpha} s, beta {beta} s/B, gamma {gamma} s/B",
+        f"alpha {alpha:.3g} s a message, beta {beta:.3g} s a byte sent, gamma {gamma:.3g} s a byte reduced",
         highlight=False,
     )

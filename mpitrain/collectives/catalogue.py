@@ -66,6 +66,6 @@ def find(collective: str, name: str) -> Algorithm | Opaque:
     if name == LIBRARY and collective != "gossip":
         return Opaque(collective, LIBRARY, f"whatever the MPI library does for {collective}")
     if name not in CATALOGUE[collective]:
-        names = ", ".join((*CATALOGUE[collective], LIBRARY))
-        raise ScheduleError(f"no algorithm {name!r} for {collective}: expected one of {names}")
+        names = [*CATALOGUE[collective], *([LIBRARY] if collective != "gossip" else [])]
+        raise ScheduleError(f"no algorithm {name!r} for {collective}: expected one of {', '.join(names)}")
     return CATALOGUE[collective][name]

@@ -59,13 +59,13 @@ def cuts_of(counts: Sequence[int]) -> list[int]:
     return [0, *accumulate(counts)]
 
 
-def bind(program: Program, output: Piece, op: Op | None, given: Piece | None = None) -> tuple[Stage, ...]:
+def bind(program: Program, output: Piece, op: Op, given: Piece | None = None) -> tuple[Stage, ...]:
     """The stages of `program` over `output` and, for programs that do not work in place, its input `given`."""
     chunks = len(output.cuts) - 1
     used = max((c.stop for step in program for c in _named(step) if c.space is SCRATCH), default=0)
     lengths = [output.cuts[j % chunks + 1] - output.cuts[j % chunks] for j in range(used)]
     pieces = {
-        INPUT: given,
+        INPUT: given or output,
         OUTPUT: output,
         SCRATCH: Piece(np.empty(sum(lengths), output.array.dtype), cuts_of(lengths)),
     }
@@ -103,7 +103,7 @@ def _mix(own: np.ndarray, incoming: np.ndarray, weight: float) -> None:
 
 
 class _Binder:
-    def __init__(self, pieces: dict[Space, Piece | None], op: Op | None):
+    def __init__(self, pieces: dict[Space, Piece], op: Op):
         self.pieces, self.op = pieces, op
 
     def view(self, chunks: Chunks) -> np.ndarray:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mpitrain.world import Array, Work
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.staged import Begin, Requests, StagedWork
 from mpitrain.engines.start import MPI
+from mpitrain.world import Array, Work
 
 
 class MPIMessenger:

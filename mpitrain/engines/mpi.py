@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mpitrain.errors import UsageError
-from mpitrain.launch_environment import mismatch
-from mpitrain.world import Array, Plan, Work, World
+from mpitrain.engines.call import Call, flat
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan
 from mpitrain.engines.messages import MessageWork, MPIMessenger, as_bytes
-from mpitrain.engines.scheduled import Call, ScheduledWorld, flat
+from mpitrain.engines.scheduled import ScheduledWorld
+from mpitrain.engines.staged import Description
 from mpitrain.engines.start import MPI
 from mpitrain.engines.threads import ThreadWork
+from mpitrain.errors import UsageError
+from mpitrain.launch_environment import mismatch
+from mpitrain.world import Array, Plan, Work, World
 
 FIRST_PLAN_TAG = 16384
 """Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""
@@ -82,7 +84,7 @@ class MPIWorld(ScheduledWorld):
         part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
         if part == MPI.COMM_NULL:
             return None
-        world = MPIWorld(part, self._clock_offset)
+        world = MPIWorld(MPI.Intracomm(part), self._clock_offset)
         part.Free()
         return world
 
@@ -100,5 +102,5 @@ class MPIWorld(ScheduledWorld):
     def _tag(self, kept: bool) -> int:
         return next(self._plan_tags if kept else self._call_tags)
 
-    def _opaque(self, call: Call, tag: int, kept: bool) -> Plan:
-        return LibraryPlan(self.messenger, self._comm, call, tag)
+    def _opaque(self, call: Call, description: Description) -> Plan:
+        return LibraryPlan(self.messenger, self._comm, call, description)

@@ -7,10 +7,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mpitrain.world import Plan, World
-from mpitrain.engines.scheduled import Call, ScheduledWorld
-from mpitrain.engines.staged import BoundStep, Requests, StagedPlan, StagedWork
+from mpitrain.engines.binding import Stage
+from mpitrain.engines.call import Call
+from mpitrain.engines.scheduled import ScheduledWorld
+from mpitrain.engines.staged import BoundStep, Description, Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
+from mpitrain.world import Plan, World
 
 
 class _NoMessages:
@@ -18,7 +20,7 @@ class _NoMessages:
 
     now = staticmethod(time.perf_counter)
 
-    def prepare(self, stage, tag, kept) -> NoReturn:
+    def prepare(self, stage: Stage, tag: int, kept: bool) -> NoReturn:
         raise AssertionError("a program of size 1 sends nothing")
 
     def test(self, requests: Requests) -> bool:
@@ -31,6 +33,9 @@ class _NoMessages:
         pass
 
     def ended(self, work: StagedWork) -> None:
+        pass
+
+    def free(self) -> None:
         pass
 
 
@@ -62,8 +67,7 @@ class SoloWorld(ScheduledWorld):
     def _tag(self, kept: bool) -> int:
         return 0
 
-    def _opaque(self, call: Call, tag: int, kept: bool) -> Plan:
-        """The library's collective among one rank: the data stay as they are."""
-        after = [partial(np.copyto, call.received, call.array)] if call.collective == "alltoall" else []
-        event = call.event("library", self.engine, tag)
-        return StagedPlan(self.messenger, [BoundStep((), None, after)], event, call.result)
+    def _opaque(self, call: Call, description: Description) -> Plan:
+        """The library's collective among one rank: the data stay as they are, but for an alltoall's."""
+        copied = partial(np.copyto, call.received, call.array)
+        return StagedPlan(self.messenger, [BoundStep([copied], None, ())], description, call.result)

@@ -4,13 +4,14 @@ This knows neither MPI nor any other way of moving data: a `Messenger` does. It 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mpitrain.event import Event
-from mpitrain.world import Plan, Work
 from mpitrain.engines.binding import Action, Stage
+from mpitrain.event import Event
+from mpitrain.tuning import Choice
+from mpitrain.world import Plan, Work
 
 Requests = list[Any]
 Begin = Callable[[], Requests]
@@ -36,32 +37,40 @@ class Messenger(Protocol):
     def ended(self, work: "StagedWork") -> None:
         """The work is done: it is no longer under way, and its event is complete."""
 
+    def free(self) -> None:
+        """Give back what is held for plans."""
 
-class BoundStep:
-    """One stage, ready to be replayed."""
 
-    __slots__ = ("after", "before", "begin")
+class BoundStep(NamedTuple):
+    """One stage, ready to be replayed; `begin` is None if it has no messages."""
 
-    def __init__(self, before: Sequence[Action], begin: Begin | None, after: Sequence[Action]):
-        self.before, self.begin, self.after = before, begin, after
+    before: Sequence[Action]
+    begin: Begin | None
+    after: Sequence[Action]
+
+
+class Description(NamedTuple):
+    """What a plan does, for its events."""
+
+    choice: Choice
+    op: str | None
+    array: np.ndarray
+    tag: int
+
+    def event(self, begun: float) -> Event:
+        return Event(
+            self.choice.collective, self.choice.algorithm, self.choice.engine, self.op, self.array.dtype.name,
+            self.array.size, self.array.nbytes, self.tag, begun,
+        )  # fmt: skip
 
 
 class StagedPlan(Plan):
-    """A collective bound to memory. `prologue` runs before the first stage, `epilogue` after the last."""
+    """A collective bound to memory."""
 
-    def __init__(
-        self,
-        messenger: Messenger,
-        steps: Sequence[BoundStep],
-        event: Event,
-        result: np.ndarray | None,
-        prologue: Sequence[Action] = (),
-        epilogue: Sequence[Action] = (),
-    ):
-        self.messenger = messenger
-        self.steps = [BoundStep(prologue, None, ()), *steps, BoundStep(epilogue, None, ())]
-        self.event, self.result = event, result
-        self.algorithm, self.engine = event.algorithm, event.engine
+    def __init__(self, messenger: Messenger, steps: Sequence[BoundStep], description: Description, result: Any):
+        self.messenger, self.steps, self.description, self.result = messenger, steps, description, result
+        self.algorithm, self.engine = description.choice.algorithm, description.choice.engine
+        self.why = description.choice.reason
 
     def start(self) -> "StagedWork":
         return StagedWork(self)
@@ -75,13 +84,9 @@ class StagedWork(Work):
 
     def __init__(self, plan: StagedPlan):
         if not plan.steps:
-            raise ValueError(f"this plan of {plan.event.collective} was freed and cannot run again")
+            raise ValueError(f"this plan of {plan.description.choice.collective} was freed and cannot run again")
         self.plan, self.result = plan, plan.result
-        template = plan.event
-        self.event = Event(
-            template.collective, template.algorithm, template.engine, template.op, template.dtype, template.count,
-            template.nbytes, template.tag, plan.messenger.now(),
-        )  # fmt: skip
+        self.event: Event = plan.description.event(plan.messenger.now())
         self.requests: Requests = []
         self.done = False
         self._at = -1
@@ -116,7 +121,7 @@ class StagedWork(Work):
             self.advance()
         return True
 
-    def wait(self) -> np.ndarray | None:
+    def wait(self) -> Any:
         if not self.done:
             self.event.awaited = self.plan.messenger.now()
             self.plan.messenger.wait(self)

@@ -1,9 +1,10 @@
 """A run's configuration: every option with its default, as on the command line and in TOML."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -88,15 +89,20 @@ class Config:
 
     def completed(self) -> "Config":
         """The same with the model's defaults filled in, checked. `UsageError` names the first value that is wrong."""
-        recipe = RECIPES[self.model]
-        config = replace(
-            self,
-            lr=recipe.learning_rate if self.lr is None else self.lr,
-            weight_decay=recipe.weight_decay if self.weight_decay is None else self.weight_decay,
-            name=self.model if self.name is None else self.name,
-        )
+        name = self.model if self.name is None else self.name
+        config = replace(self, lr=self.own_lr, weight_decay=self.own_weight_decay, name=name)
         config._check()
         return config
+
+    @property
+    def own_lr(self) -> float:
+        """`lr`, or the model's."""
+        return RECIPES[self.model].learning_rate if self.lr is None else self.lr
+
+    @property
+    def own_weight_decay(self) -> float:
+        """`weight_decay`, or the model's."""
+        return RECIPES[self.model].weight_decay if self.weight_decay is None else self.weight_decay
 
     def _check(self) -> None:
         for name in ("batch", "global_batch", "epochs", "steps", "bucket_bytes"):
@@ -114,7 +120,7 @@ class Config:
         self._demand("algorithm", f"one of {', '.join(names)}", lambda value: value in names)
         self._demand("name", "a name without /", lambda value: value not in ("", ".", "..") and "/" not in value)
 
-    def _demand(self, name: str, expected: str, holds) -> None:
+    def _demand(self, name: str, expected: str, holds: Callable[[Any], bool]) -> None:
         value = getattr(self, name)
         if not holds(value):
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -11,6 +11,7 @@ from mpitrain.models import MODELS
 from mpitrain.nn.layer import Call
 from mpitrain.nn.layout import Layout
 from mpitrain.nn.loss import softmax_cross_entropy
+from mpitrain.nn.sequential import Sequential
 from mpitrain.optim import SGD, linear_decay, scaled
 from mpitrain.parallel.data import DataParallel, Exchanged
 from mpitrain.training.config import Config
@@ -50,14 +51,14 @@ class Trainer:
         self.global_batch = config.global_batch or config.batch * world.size
         self.steps_an_epoch = math.ceil(len(dataset.train_labels) / self.global_batch)
         self.steps = self.steps_an_epoch * config.epochs
-        self.rate = scaled(config.lr, self.global_batch)
+        self.rate = scaled(config.own_lr, self.global_batch)
         self.model = _model(config, dataset)
         self.layout = Layout.of(self.model)
         self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes)
         self.values = world.empty(self.layout.count)
         self.layout.bind(self.model, self.values, self.strategy.gradients)
         self.layout.initialise(self.values, config.seed)
-        self.optimiser = SGD(self.values, config.momentum, config.nesterov, config.weight_decay)
+        self.optimiser = SGD(self.values, config.momentum, config.nesterov, config.own_weight_decay)
         self.done = 0  # steps so far
         self.last_loss = math.nan
         self._shuffled = (-1, np.empty(0, np.int64))  # an epoch and its order
@@ -128,7 +129,7 @@ class Trainer:
         raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr or --warmup-steps")
 
 
-def _model(config: Config, dataset: Dataset):
+def _model(config: Config, dataset: Dataset) -> Sequential:
     options = {"hidden": config.hidden}
     if config.model == "cnn":
         options["channels"] = config.channels

@@ -215,7 +215,7 @@ def test_conflicts_in_words():
 
 @pytest.mark.parametrize(("algorithm", "size"), EVERYWHERE)
 def test_exchange_races(algorithm, size):
-    """Partners that exchange the whole race in every step of the core; who gives one part and keeps another does not."""
+    """Partners that exchange the whole race in every step; who gives one part and keeps another does not."""
     races = exchange_races(algorithm.schedule(size))
     core, rounds = core_size(size), core_size(size).bit_length() - 1
     if str(algorithm) == "recursive_doubling.allreduce":
@@ -230,7 +230,7 @@ def test_exchange_races(algorithm, size):
 
 
 def test_a_step_may_read_late_what_one_peer_offers_early():
-    """Rank 0 may overwrite its chunk once rank 1 has read it, though rank 1 still waits for rank 2, who waits for rank 0.
+    """Rank 0 may overwrite its chunk once rank 1 has read it; rank 1 still waits for rank 2, and that one for rank 0.
 
     Were a step's reads one event, they would wait for each other in a circle.
     """

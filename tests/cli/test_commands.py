@@ -93,7 +93,7 @@ def test_help_names_every_option_and_its_default(mpitrain):
 
 def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain, tmp_path):
     (tmp_path / "run.toml").write_text("epochs = 1\nbatch = 500\nhidden = [6]\nseed = 7\n")
-    code, out, err = mpitrain("--config", "run.toml", "--seed", 8, "--steps", 1, "--progress", "plain")
+    code, _, err = mpitrain("--config", "run.toml", "--seed", 8, "--steps", 1, "--progress", "plain")
     assert (code, err) == (0, "")
     (run,) = (tmp_path / "runs").iterdir()
     written = tomllib.loads((run / "config.toml").read_text())

@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -167,6 +168,10 @@ def pytest_configure(config):
     if not config.getoption("--with-mpi"):
         return
     ranks = Ranks()
+    # Ranks that clean up pytest's usual folder, which all runs share, would trip over one another.
+    temporary = tempfile.TemporaryDirectory(prefix=f"pytest-rank{ranks.rank}-")
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = temporary.name
+    config.add_cleanup(temporary.cleanup)
     config.pluginmanager.register(Agreement(ranks))
     if ranks.rank != 0:
         config.pluginmanager.unregister(name="terminalreporter")

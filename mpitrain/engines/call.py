@@ -1,0 +1,102 @@
+"""One collective call: its arguments, checked and turned into arrays."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mpitrain.array import as_array
+from mpitrain.engines.binding import Action, cuts_of, even_cuts
+from mpitrain.engines.reduction import Op, as_op, check_dtype, divide
+from mpitrain.world import Array
+
+REDUCING = ("allreduce", "reduce", "reduce_scatter", "exscan")
+ROOTED = ("reduce", "bcast")
+BY_BLOCKS = ("reduce_scatter", "allgather", "alltoall")
+
+
+class Call:
+    """What one rank passes to a collective.
+
+    `array` is its buffer, flat; `counts` are the ranks' blocks, empty where there are none; `received` is where an
+    alltoall arrives, the buffer itself for all others.
+    """
+
+    def __init__(
+        self,
+        collective: str,
+        rank: int,
+        size: int,
+        buffer: Array,
+        op: str | Op | Callable[[Any, Any], Any],
+        root: int,
+        counts: Sequence[int] | None,
+        received: Array | None,
+    ):
+        self.collective, self.rank, self.size, self.root = collective, rank, size, root
+        self.returned = as_array(buffer)  # in the caller's shape
+        self.array = self.received = flat(collective, self.returned)
+        self.reduces = collective in REDUCING
+        self.op = as_op(op)
+        if self.reduces:
+            check_dtype(self.op, self.array.dtype)
+        if collective in ROOTED and not 0 <= root < size:
+            raise ValueError(f"{collective}: root {root}: expected a rank below {size}")
+        self.counts = self._counts(counts) if collective in BY_BLOCKS else []
+        if collective == "alltoall":
+            self.returned = np.empty_like(self.array) if received is None else as_array(received)
+            self.received = self._checked(flat(collective, self.returned))
+
+    def _counts(self, counts: Sequence[int] | None) -> list[int]:
+        count = self.array.size
+        if counts is None:
+            if self.collective == "alltoall" and count % self.size:
+                raise ValueError(f"alltoall: {count} elements: expected a multiple of the {self.size} ranks")
+            return [stop - start for start, stop in pairwise(even_cuts(count, self.size))]
+        if len(counts) != self.size or sum(counts) != count or min(counts) < 0:
+            raise ValueError(
+                f"{self.collective}: counts {list(counts)}: expected {self.size} counts, one a rank, of sum {count}"
+            )
+        return list(counts)
+
+    def _checked(self, received: np.ndarray) -> np.ndarray:
+        if received.size != self.array.size or received.dtype != self.array.dtype:
+            raise ValueError(
+                f"alltoall: receives {received.size} x {received.dtype}: "
+                f"expected {self.array.size} x {self.array.dtype}, as is sent"
+            )
+        if np.may_share_memory(received, self.array):
+            raise ValueError("alltoall: sends and receives in one buffer: expected two, or none to receive in")
+        return received
+
+    @property
+    def block(self) -> np.ndarray:
+        """This rank's own block of the buffer."""
+        cuts = cuts_of(self.counts)
+        return self.array[cuts[self.rank] : cuts[self.rank + 1]]
+
+    @property
+    def result(self) -> Any:
+        """What the call returns, once it is done."""
+        if self.collective == "reduce" and self.rank != self.root:
+            return None
+        return self.block if self.collective == "reduce_scatter" else self.returned
+
+    def epilogue(self) -> list[Action]:
+        """What is left to do once all is summed: a mean divides by the number of ranks that were."""
+        summed = self.rank if self.collective == "exscan" else self.size
+        if not self.reduces or self.op.name != "mean" or self.result is None or summed == 0:
+            return []
+        return [partial(divide, self.result, summed)]
+
+
+def flat(call: str, buffer: Array) -> np.ndarray:
+    """`buffer` as a flat array over the same memory. `ValueError` if there are gaps in it, or it is read-only."""
+    array = as_array(buffer)
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{call}: a buffer of shape {array.shape} with gaps: expected contiguous memory")
+    if not array.flags.writeable:
+        raise ValueError(f"{call}: a read-only buffer: expected one that may be written")
+    return array.reshape(-1)
