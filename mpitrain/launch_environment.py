@@ -42,6 +42,15 @@ def environment_rank(environment: Mapping[str, str]) -> LaunchedRank | None:
     return None
 
 
+def ranks_on_host(environment: Mapping[str, str]) -> int:
+    """How many ranks the launcher started on this host, as far as it tells; SLURM tells the most on any host."""
+    for name in ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"):
+        if name in environment:
+            return int(environment[name])
+    per_node = re.sub(r"\(x\d+\)", "", environment.get("SLURM_STEP_TASKS_PER_NODE", "1"))  # such as 4(x2),3
+    return max(map(int, per_node.split(",")))
+
+
 def mismatch(environment: Mapping[str, str], library: str, size: int | None) -> str | None:
     """The classic trap, in one line: another MPI's launcher started us. None if all is well.
 

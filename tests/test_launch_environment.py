@@ -10,7 +10,7 @@ import termios
 import pytest
 
 from mpitrain.errors import UsageError
-from mpitrain.launch_environment import LaunchedRank, environment_rank, mismatch, stdout_terminal
+from mpitrain.launch_environment import LaunchedRank, environment_rank, mismatch, ranks_on_host, stdout_terminal
 from mpitrain.launcher import plan, survey
 
 # As seen in real launches, without what does not matter here.
@@ -166,3 +166,17 @@ def test_launcher_writes_to_a_terminal(launch, tmp_path):
         os.close(ours)
         os.close(theirs)
     assert [json.loads(file.read_text()) for file in tmp_path.iterdir()] == [[101, 33], [101, 33]]
+
+
+@pytest.mark.parametrize(
+    ("environment", "ranks"),
+    [
+        ({}, 1),
+        ({"OMPI_COMM_WORLD_LOCAL_SIZE": "8", "SLURM_STEP_TASKS_PER_NODE": "1(x2)"}, 8),
+        ({"MPI_LOCALNRANKS": "3"}, 3),
+        ({"SLURM_STEP_TASKS_PER_NODE": "4(x2),3"}, 4),
+        ({"SLURM_STEP_TASKS_PER_NODE": "2"}, 2),
+    ],
+)
+def test_ranks_on_this_host(environment, ranks):
+    assert ranks_on_host(environment) == ranks

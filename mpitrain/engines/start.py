@@ -1,11 +1,36 @@
-"""Start MPI: importing this module imports mpi4py.MPI, after setting what the library must be told before it starts."""
+"""Start MPI: importing this module does, after telling the library what it must know before.
+
+`UsageError` if another MPI's launcher started us: some libraries then die in MPI_Init with a text that helps nobody, so
+the question is asked before.
+"""
 
 import os
 
+import mpi4py
+
+from mpitrain.errors import UsageError
+from mpitrain.launch_environment import mismatch, ranks_on_host
+
+
+def _cores_of_host() -> int:
+    """The cores this job may use here: those of the process that started us, since we may be bound to one of them."""
+    try:
+        return len(os.sched_getaffinity(0) | os.sched_getaffinity(os.getppid()))
+    except PermissionError:  # the launcher's helper belongs to another user
+        return len(os.sched_getaffinity(0))
+
+
 os.environ.setdefault("OMPI_MCA_osc", "^ucx")  # else Open MPI prints an error at each window it makes
-if int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", "1")) > len(os.sched_getaffinity(0)):
+if ranks_on_host(os.environ) > _cores_of_host():
     os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")  # more ranks than cores: let the others run
 
-from mpi4py import MPI
+mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+from mpi4py import MPI  # noqa: E402
+
+if not MPI.Is_initialized():
+    trap = mismatch(os.environ, MPI.Get_library_version(), None)
+    if trap:
+        raise UsageError(trap)
+    MPI.Init_thread(MPI.THREAD_MULTIPLE)
 
 __all__ = ["MPI"]

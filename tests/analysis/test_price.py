@@ -1,0 +1,147 @@
+"""Prices are the textbooks' closed forms, to the last digit: exact numbers on both sides.
+
+T05  Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
+R04  Rabenseifner, Optimization of collective reduction operations, ICCS 2004
+P09  Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
+B97  Bruck et al., Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
+"""
+
+from fractions import Fraction
+
+import pytest
+
+from mpitrain.analysis.network import Network
+from mpitrain.analysis.price import bytes_sent, price
+from mpitrain.collectives.catalogue import find
+from mpitrain.collectives.schedule import Algorithm, Copy, Reduce, Send, Step, per_rank, whole
+
+# Numbers that are in no simple relation, so that no two different formulas agree by chance.
+ALPHA, BETA, GAMMA, BYTES = Fraction(1009, 7), Fraction(3, 1013), Fraction(11, 1019), 30030
+NETWORK = Network.flat(ALPHA, BETA, GAMMA)
+POWERS = tuple(1 << k for k in range(7))
+ANY = tuple(range(1, 18))
+
+
+def log2(p):
+    """Rounded up."""
+    return (p - 1).bit_length()
+
+
+def share(p):
+    return Fraction(p - 1, p)
+
+
+# collective, name, sizes at which it holds: messages x alpha, multiples of n x beta, of n x gamma, source.
+CLOSED_FORMS = [
+    ("allreduce", "ring", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "P09"),
+    ("allreduce", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.5"),
+    ("allreduce", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.5, R04"),
+    ("allreduce", "binomial_tree", POWERS, lambda p: (2 * log2(p), 2 * log2(p), log2(p)), "T05 4.3 and 4.4"),
+    # In a model with one port, all at once is one after the other: as a ring.
+    ("allreduce", "direct", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "T05 4.2, pairwise"),
+    ("reduce_scatter", "ring", ANY, lambda p: (p - 1, share(p), share(p)), "P09"),
+    ("reduce_scatter", "direct", ANY, lambda p: (p - 1, share(p), share(p)), "T05 4.2, pairwise"),
+    ("reduce_scatter", "halving_doubling", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.2"),
+    ("allgather", "ring", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
+    ("allgather", "direct", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
+    ("allgather", "recursive_doubling", POWERS, lambda p: (log2(p), share(p), 0), "T05 4.1"),
+    ("bcast", "binomial_tree", ANY, lambda p: (log2(p), log2(p), 0), "T05 4.3"),
+    ("bcast", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), 0), "T05 4.3, van de Geijn"),
+    ("reduce", "binomial_tree", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.4"),
+    ("reduce", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.4, R04"),
+    ("alltoall", "bruck", POWERS, lambda p: (log2(p), Fraction(log2(p), 2), 0), "B97, T05 4.6"),
+    ("exscan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "T05"),
+    ("gossip", "one_peer_exponential", ANY, lambda p: (log2(p), log2(p), log2(p)), "one message a round"),
+]
+
+
+@pytest.mark.parametrize(("collective", "name", "sizes", "form", "source"), CLOSED_FORMS, ids=lambda v: str(v)[:24])
+def test_the_closed_forms_of_the_literature(collective, name, sizes, form, source):
+    for p in sizes:
+        messages, sent, reduced = form(p)
+        network = NETWORK if reduced is not None else Network.flat(ALPHA, BETA, 0)
+        expected = messages * ALPHA + sent * BYTES * BETA + (reduced or 0) * BYTES * GAMMA
+        found = price(find(collective, name).schedule(p), BYTES, network)
+        assert found == expected, f"{name}.{collective} at {p}: {source}"
+        assert not isinstance(found, float)
+
+
+@pytest.mark.parametrize("root", [0, 1, 6])
+def test_a_root_elsewhere_costs_the_same(root):
+    for collective in ("bcast", "reduce"):
+        for name in ("binomial_tree", "halving_doubling", "direct"):
+            algorithm = find(collective, name)
+            assert price(algorithm.schedule(7, root=root), BYTES, NETWORK) == price(
+                algorithm.schedule(7), BYTES, NETWORK
+            )
+
+
+def test_recursive_doubling_with_guests():
+    """T05 4.5: floor(log2 p) + 2 messages; the guest's data are reduced first, then handed back."""
+    for p in (3, 5, 6, 7, 9, 12):
+        core = p.bit_length() - 1
+        expected = (core + 2) * (ALPHA + BYTES * BETA) + (core + 1) * BYTES * GAMMA
+        assert price(find("allreduce", "recursive_doubling").schedule(p), BYTES, NETWORK) == expected
+
+
+def test_halving_doubling_with_guests():
+    """R04 with whole vectors in and out: two more messages of n bytes, one more reduction."""
+    for p in (3, 5, 6, 7, 9, 12):
+        core = 1 << (p.bit_length() - 1)
+        expected = (
+            2 * (core.bit_length() - 1) * ALPHA
+            + 2 * share(core) * BYTES * BETA
+            + share(core) * BYTES * GAMMA
+            + 2 * (ALPHA + BYTES * BETA)
+            + BYTES * GAMMA
+        )
+        assert price(find("allreduce", "halving_doubling").schedule(p), BYTES, NETWORK) == expected
+
+
+def test_bruck_sends_the_blocks_whose_bit_is_set():
+    """B97: in round k every rank sends the blocks j < p with bit k of j set."""
+    for p in ANY:
+        blocks = sum(bin(j).count("1") for j in range(p))
+        expected = log2(p) * ALPHA + Fraction(blocks, p) * BYTES * BETA
+        assert price(find("alltoall", "bruck").schedule(p), BYTES, NETWORK) == expected
+
+
+def written(*programs, chunks=whole):
+    return Algorithm("allreduce", "written", lambda rank, size: iter(programs[rank]), chunks).schedule(len(programs))
+
+
+def test_a_port_carries_one_message_at_a_time_each_way():
+    """Two senders, one receiver: the second message waits at the receiver's port. An exchange is full duplex."""
+    message = ALPHA + BETA * BYTES
+    two_into_one = written([Step(recv=[Copy(1, 0), Copy(2, 0)])], *[[Step(send=[Send(0, 0)])]] * 2)
+    assert price(two_into_one, BYTES, NETWORK) == 2 * message
+    one_into_two = written([Step(send=[Send(1, 0), Send(2, 0)])], *[[Step(recv=[Copy(0, 0)])]] * 2)
+    assert price(one_into_two, BYTES, NETWORK) == 2 * message
+    exchange = written(*([Step(send=[Send(1 - r, 0)], recv=[Copy(1 - r, 0)])] for r in range(2)))
+    assert price(exchange, BYTES, NETWORK) == message
+
+
+def test_combining_follows_arrival_and_copies_are_free():
+    message = ALPHA + BETA * BYTES
+    for receive, expected in ((Copy(0, 0), message), (Reduce(0, 0), message + GAMMA * BYTES)):
+        assert price(written([Step(send=[Send(1, 0)])], [Step(recv=[receive])]), BYTES, NETWORK) == expected
+
+
+def test_bytes_sent_are_a_multiple_of_the_data():
+    dealt = written([Step(send=[Send(1, 1), Send(2, range(1, 3))])], [], [], chunks=per_rank)
+    assert [bytes_sent(dealt, rank) for rank in range(3)] == [1, 0, 0]
+    assert bytes_sent(find("allreduce", "ring").schedule(4), 2) == Fraction(3, 2)
+
+
+def test_floats_price_too():
+    network = Network.flat(1.5e-6, 8e-11, 5e-11)
+    exact = Network.flat(*map(Fraction, (1.5e-6, 8e-11, 5e-11)))
+    schedule = find("allreduce", "halving_doubling").schedule(12)
+    assert price(schedule, 1 << 20, network) == pytest.approx(float(price(schedule, 1 << 20, exact)), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta", "gamma"])
+def test_a_network_has_no_negative_costs(name):
+    with pytest.raises(ValueError) as error:
+        Network.flat(**({"alpha": 1, "beta": 1, "gamma": 1} | {name: -1}))
+    assert str(error.value) == f"{name}: expected seconds, 0 or more, found -1"
