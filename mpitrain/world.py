@@ -7,10 +7,15 @@ contiguous, of any number of elements, none included. Collectives work in place 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from mpitrain.collectives.schedule import Algorithm
 from mpitrain.event import Event
 
 Array = Any
 """A NumPy array, or whatever offers the buffer protocol, `__array_interface__` or DLPack over host memory."""
+
+
+AlgorithmLike = str | Algorithm
+"""A name of the catalogue, "auto", "library", or an algorithm of one's own."""
 
 
 class Work:
@@ -62,71 +67,71 @@ class World:
     engine: str
 
     # Collectives. `op` is "sum", "prod", "min", "max", "mean" (floats), an `Op`, or a function of (left, right) that
-    # need not commute. `algorithm` is "auto", "library", or a name of the catalogue. `counts` gives every rank's block.
-    # Those that start and do not wait return a `Work`; the buffer belongs to it until it is done.
+    # need not commute. `counts` gives every rank's block. Those that start and do not wait return a `Work`; the buffer
+    # belongs to it until it is done.
 
-    def allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
+    def allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Array:
         """Every rank's `buffer` becomes the combination of all; returns it."""
         return self._bound("allreduce", buffer, algorithm, op).run()
 
-    def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
+    def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("allreduce", buffer, algorithm, op).start()
 
-    def reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Array | None:
+    def reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array | None:
         """The root's `buffer` becomes the combination of all; returns it there, None elsewhere."""
         return self._bound("reduce", buffer, algorithm, op, root).run()
 
-    def start_reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: str = "auto") -> Work:
+    def start_reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("reduce", buffer, algorithm, op, root).start()
 
-    def bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array:
+    def bcast(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array:
         """Every rank's `buffer` becomes the root's; returns it."""
         return self._bound("bcast", buffer, algorithm, root=root).run()
 
-    def start_bcast(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Work:
+    def start_bcast(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("bcast", buffer, algorithm, root=root).start()
 
     def reduce_scatter(
-        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
+        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
     ) -> Array:
         """Returns this rank's block of `buffer`, combined over all ranks. The other blocks hold nothing of use then."""
         return self._bound("reduce_scatter", buffer, algorithm, op, counts=counts).run()
 
     def start_reduce_scatter(
-        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: str = "auto"
+        self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
     ) -> Work:
         return self._bound("reduce_scatter", buffer, algorithm, op, counts=counts).start()
 
-    def allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Array:
+    def allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto") -> Array:
         """`buffer` holds this rank's block in its place; all ranks' blocks arrive in theirs. Returns `buffer`."""
         return self._bound("allgather", buffer, algorithm, counts=counts).run()
 
-    def start_allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: str = "auto") -> Work:
+    def start_allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("allgather", buffer, algorithm, counts=counts).start()
 
-    def alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Array:
+    def alltoall(self, send: Array, recv: Array | None = None, *, algorithm: AlgorithmLike = "auto") -> Array:
         """Block d of `send` goes to rank d; block s of the result, `recv` if given, comes from rank s. Equal blocks."""
         return self._bound("alltoall", send, algorithm, received=recv).run()
 
-    def start_alltoall(self, send: Array, recv: Array | None = None, *, algorithm: str = "auto") -> Work:
+    def start_alltoall(self, send: Array, recv: Array | None = None, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("alltoall", send, algorithm, received=recv).start()
 
-    def exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
+    def exscan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Array:
         """`buffer` becomes the combination of all lower ranks', in rank order; rank 0's is not defined."""
         return self._bound("exscan", buffer, algorithm, op).run()
 
-    def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Work:
+    def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("exscan", buffer, algorithm, op).start()
 
-    def gather(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array | None:
+    def gather(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array | None:
         """The root gets all ranks' blocks, one after the other."""
         self._not_there_yet("gather")
 
-    def scatter(self, buffer: Array, root: int = 0, *, algorithm: str = "auto") -> Array:
+    def scatter(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array:
         """Every rank gets its block of the root's buffer."""
         self._not_there_yet("scatter")
 
-    def scan(self, buffer: Array, op: Any = "sum", *, algorithm: str = "auto") -> Array:
+    def scan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Array:
         """`buffer` becomes the combination of all ranks' up to this one, in rank order."""
         self._not_there_yet("scan")
 
@@ -139,7 +144,7 @@ class World:
         collective: str,
         buffer: Array,
         *,
-        algorithm: str = "auto",
+        algorithm: AlgorithmLike = "auto",
         op: Any = "sum",
         root: int = 0,
         counts: Sequence[int] | None = None,
@@ -215,7 +220,7 @@ class World:
         self,
         collective: str,
         buffer: Array,
-        algorithm: str,
+        algorithm: AlgorithmLike,
         op: Any = "sum",
         root: int = 0,
         counts: Sequence[int] | None = None,

@@ -124,6 +124,7 @@ def test_a_learning_rate_that_is_too_high_ends_in_one_line(mpitrain, tmp_path):
     assert line.endswith("weights.safetensors")
     assert (tmp_path / line.rsplit(" ", 1)[1]).exists()
     assert "Traceback" not in out + err
+    assert "Warning" not in out + err
 
 
 def test_another_mpis_launcher_is_named(launch):

@@ -44,7 +44,7 @@ class ScheduledWorld(World):
         self,
         collective: str,
         buffer: Array,
-        algorithm: str,
+        algorithm: str | Algorithm,
         op: Any = "sum",
         root: int = 0,
         counts: Sequence[int] | None = None,
@@ -53,10 +53,15 @@ class ScheduledWorld(World):
     ) -> Plan:
         call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
         commutative = call.op.commutative or not call.reduces
-        choice = Choice(collective, algorithm, self.engine, "as asked for", "none")
         if algorithm == "auto":
             choice = choose(collective, call.array.nbytes, self.engine, commutative=commutative)
-        found = find(collective, choice.algorithm)
+            algorithm = choice.algorithm
+        else:
+            name = algorithm if isinstance(algorithm, str) else algorithm.name
+            choice = Choice(collective, name, self.engine, "as asked for", "none")
+        found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
+        if found.collective != collective:
+            raise ScheduleError(f"{found} is no algorithm for {collective}: expected one that is made for it")
         description = Description(choice, call.op.name if call.reduces else None, call.array, self._tag(kept))
         if isinstance(found, Opaque):
             return self._opaque(call, description)

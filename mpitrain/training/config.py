@@ -48,7 +48,7 @@ class Config:
     weight_decay
         L2 penalty. Default: the model's.
     warmup_steps
-        Steps in which the learning rate climbs to its full value.
+        Steps in which the learning rate climbs to its full value. Default: the model's.
     seed
         Of initial values and of the order of samples.
     algorithm
@@ -78,7 +78,7 @@ class Config:
     momentum: float = 0.9
     nesterov: Annotated[bool, Parameter(negative="")] = False
     weight_decay: float | None = None
-    warmup_steps: int = 0
+    warmup_steps: int | None = None
     seed: int = 0
     algorithm: str = "auto"
     engine: Literal["auto", "mpi", "solo"] = "auto"
@@ -90,7 +90,9 @@ class Config:
     def completed(self) -> "Config":
         """The same with the model's defaults filled in, checked. `UsageError` names the first value that is wrong."""
         name = self.model if self.name is None else self.name
-        config = replace(self, lr=self.own_lr, weight_decay=self.own_weight_decay, name=name)
+        config = replace(
+            self, lr=self.own_lr, weight_decay=self.own_weight_decay, warmup_steps=self.own_warmup_steps, name=name
+        )
         config._check()
         return config
 
@@ -103,6 +105,11 @@ class Config:
     def own_weight_decay(self) -> float:
         """`weight_decay`, or the model's."""
         return RECIPES[self.model].weight_decay if self.weight_decay is None else self.weight_decay
+
+    @property
+    def own_warmup_steps(self) -> int:
+        """`warmup_steps`, or the model's."""
+        return RECIPES[self.model].warmup_steps if self.warmup_steps is None else self.warmup_steps
 
     def _check(self) -> None:
         for name in ("batch", "global_batch", "epochs", "steps", "bucket_bytes"):

@@ -52,6 +52,11 @@ def train(world: World, config: Config, resumed: Path | None = None) -> dict[str
 
     `UsageError` on every rank for what the user can mend, `Diverged` on every rank for a loss that is no number.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that are none are found, and said once
+        return _train(world, config, resumed)
+
+
+def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]:
     began = world.now()
     dataset = agreed(world, lambda: load(config.data, config.data_dir))
     trainer = Trainer(world, config, dataset)

@@ -78,7 +78,7 @@ class Trainer:
         loss = exchanged.loss_sum / len(batch)
         if not (math.isfinite(loss) and math.isfinite(self.strategy.gradients.sum())):
             self._report_divergence(loss, loss_sum)
-        lr = linear_decay(self.rate, self.done, self.steps, self.config.warmup_steps)
+        lr = linear_decay(self.rate, self.done, self.steps, self.config.own_warmup_steps)
         self.optimiser.step(self.strategy.gradients, lr)
         self.done += 1
         self.last_loss = loss
