@@ -45,7 +45,9 @@ def run(world: World, plan: Plan, repeats: int) -> float:
 def main() -> None:
     collective = sys.argv[1] if len(sys.argv) > 1 else "allreduce"
     with mpitrain.init() as world:
-        table = Table("bytes", *CATALOGUE[collective], LIBRARY, "library / best", title=f"{collective}, {world.size} ranks, us")
+        table = Table(
+            "bytes", *CATALOGUE[collective], LIBRARY, "library / best", title=f"{collective}, {world.size} ranks, us"
+        )
         for nbytes in NBYTES:
             seconds = measure(world, collective, nbytes)
             best = min(seconds[name] for name in CATALOGUE[collective])

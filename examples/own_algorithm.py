@@ -1,7 +1,7 @@
 """From an idea to a measured run: write an allreduce, prove it, draw it, run it beside the catalogue's.
 
-    python examples/own_algorithm.py                  proves and draws, needs no MPI
-    mpirun -n 8 python examples/own_algorithm.py      and runs
+python examples/own_algorithm.py                  proves and draws, needs no MPI
+mpirun -n 8 python examples/own_algorithm.py      and runs
 """
 
 import numpy as np

@@ -1,6 +1,8 @@
 """Which algorithm `auto` takes: a table of sizes, and the reason in words. Pure.
 
-The default rows come from runs of 2 to 8 ranks on one node over messages; `docs/performance.md` has the numbers.
+There are two tables. Where every rank has a core, messages travel side by side and the textbooks hold: few steps for
+small data, few bytes for large. Where ranks outnumber cores, each message costs a change of process instead, and
+algorithms with few messages in a row win. `docs/performance.md` has the measurements.
 """
 
 from typing import NamedTuple
@@ -22,35 +24,53 @@ class Row(NamedTuple):
     runner_up: str
 
 
-TABLE: dict[str, tuple[Row, ...]] = {
+Table = dict[str, tuple[Row, ...]]
+
+KIB, MIB = 1 << 10, 1 << 20
+
+A_CORE_EACH: Table = {
     "allreduce": (
-        Row(64 << 10, "recursive_doubling", "halving_doubling"),
-        Row(None, "halving_doubling", "ring"),
+        Row(16 * KIB, "recursive_doubling", "halving_doubling"),
+        Row(MIB, "halving_doubling", "ring"),
+        Row(None, "ring", "halving_doubling"),
     ),
-    "reduce_scatter": (Row(None, "halving_doubling", "ring"),),
-    "allgather": (Row(64 << 10, "recursive_doubling", "ring"), Row(None, "ring", "recursive_doubling")),
-    "bcast": (Row(64 << 10, "binomial_tree", "halving_doubling"), Row(None, "halving_doubling", "binomial_tree")),
-    "reduce": (Row(64 << 10, "binomial_tree", "halving_doubling"), Row(None, "halving_doubling", "binomial_tree")),
+    "reduce_scatter": (Row(MIB, "halving_doubling", "ring"), Row(None, "ring", "direct")),
+    "allgather": (Row(16 * KIB, "recursive_doubling", "ring"), Row(None, "ring", "direct")),
+    "bcast": (Row(64 * KIB, "binomial_tree", "halving_doubling"), Row(None, "halving_doubling", "binomial_tree")),
+    "reduce": (Row(64 * KIB, "binomial_tree", "halving_doubling"), Row(None, "halving_doubling", "binomial_tree")),
     "alltoall": (Row(None, "bruck", "library"),),
     "exscan": (Row(None, "recursive_doubling", "library"),),
+}
+
+MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
+    "allreduce": (Row(MIB, "binomial_tree", "direct"), Row(None, "direct", "binomial_tree")),
+    "reduce_scatter": (Row(None, "direct", "halving_doubling"),),
+    "allgather": (Row(None, "direct", "recursive_doubling"),),
+    "bcast": (Row(MIB, "binomial_tree", "direct"), Row(None, "direct", "binomial_tree")),
+    "reduce": (Row(None, "binomial_tree", "direct"),),
 }
 
 IN_RANK_ORDER = {"allreduce": "recursive_doubling", "reduce_scatter": "direct", "reduce": "direct"}
 """For operations that do not commute."""
 
 
-def choose(collective: str, nbytes: int, engine: str, *, commutative: bool = True) -> Choice:
-    """The choice for data of `nbytes` bytes."""
-    row = next(row for row in TABLE[collective] if row.up_to is None or nbytes <= row.up_to)
+def choose(collective: str, nbytes: int, engine: str, *, crowded: bool = False, commutative: bool = True) -> Choice:
+    """The choice for data of `nbytes` bytes; `crowded` where ranks outnumber cores."""
     if not commutative and collective in IN_RANK_ORDER:
         algorithm = IN_RANK_ORDER[collective]
         return Choice(collective, algorithm, engine, "the operation does not commute: rank order kept", "none")
-    reach = "any size" if len(TABLE[collective]) == 1 else _reach(row, TABLE[collective])
-    return Choice(collective, row.algorithm, engine, f"default table: {reach}", row.runner_up)
+    rows = (MORE_RANKS_THAN_CORES if crowded else A_CORE_EACH)[collective]
+    place = next(i for i, row in enumerate(rows) if row.up_to is None or nbytes <= row.up_to)
+    bounds = [f"above {_size(row.up_to)}" for row in rows[:place][-1:]] + [
+        f"up to {_size(row.up_to)}" for row in rows[place : place + 1] if row.up_to is not None
+    ]
+    where = "more ranks than cores" if crowded else "a core for each rank"
+    reason = f"table: {', '.join([*bounds, where])}"
+    return Choice(collective, rows[place].algorithm, engine, reason, rows[place].runner_up)
 
 
-def _reach(row: Row, rows: tuple[Row, ...]) -> str:
-    if row.up_to is not None:
-        return f"up to {row.up_to >> 10} KiB"
-    largest = max(other.up_to for other in rows if other.up_to is not None)
-    return f"above {largest >> 10} KiB"
+def _size(nbytes: int | None) -> str:
+    """A bound in words; a row without one is the last, and bounds nothing."""
+    if nbytes is None:
+        return "any size"
+    return f"{nbytes // MIB} MiB" if nbytes >= MIB else f"{nbytes // KIB} KiB"

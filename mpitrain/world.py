@@ -77,7 +77,9 @@ class World:
     def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("allreduce", buffer, algorithm, op).start()
 
-    def reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array | None:
+    def reduce(
+        self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: AlgorithmLike = "auto"
+    ) -> Array | None:
         """The root's `buffer` becomes the combination of all; returns it there, None elsewhere."""
         return self._bound("reduce", buffer, algorithm, op, root).run()
 
@@ -102,11 +104,15 @@ class World:
     ) -> Work:
         return self._bound("reduce_scatter", buffer, algorithm, op, counts=counts).start()
 
-    def allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto") -> Array:
+    def allgather(
+        self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
+    ) -> Array:
         """`buffer` holds this rank's block in its place; all ranks' blocks arrive in theirs. Returns `buffer`."""
         return self._bound("allgather", buffer, algorithm, counts=counts).run()
 
-    def start_allgather(self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto") -> Work:
+    def start_allgather(
+        self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
+    ) -> Work:
         return self._bound("allgather", buffer, algorithm, counts=counts).start()
 
     def alltoall(self, send: Array, recv: Array | None = None, *, algorithm: AlgorithmLike = "auto") -> Array:

@@ -12,7 +12,7 @@ from mpitrain.engines.library import LibraryPlan
 from mpitrain.engines.messages import MessageWork, MPIMessenger, as_bytes
 from mpitrain.engines.scheduled import ScheduledWorld
 from mpitrain.engines.staged import Description
-from mpitrain.engines.start import MPI
+from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
 from mpitrain.launch_environment import mismatch
@@ -33,6 +33,7 @@ class MPIWorld(ScheduledWorld):
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.node, self.node_rank, self.node_size = self._place()
+        self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._call_tags = itertools.cycle(range(FIRST_PLAN_TAG))
         self._plan_tags = itertools.count(FIRST_PLAN_TAG)
         self.messenger = MPIMessenger(self._comm, self.now)

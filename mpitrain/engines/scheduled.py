@@ -29,9 +29,10 @@ class ScheduledWorld(World):
     """A world whose collectives run the catalogue's schedules."""
 
     messenger: Messenger
+    crowded = False  # more ranks than cores on some host; alike on all ranks
 
     def explain(self, collective: str, nbytes: int) -> Choice:
-        return choose(collective, nbytes, self.engine)
+        return choose(collective, nbytes, self.engine, crowded=self.crowded)
 
     def empty(self, count: int, dtype: Any = "float32") -> np.ndarray:
         """Aligned to 64 bytes, a cache line."""
@@ -54,7 +55,7 @@ class ScheduledWorld(World):
         call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
         commutative = call.op.commutative or not call.reduces
         if algorithm == "auto":
-            choice = choose(collective, call.array.nbytes, self.engine, commutative=commutative)
+            choice = choose(collective, call.array.nbytes, self.engine, crowded=self.crowded, commutative=commutative)
             algorithm = choice.algorithm
         else:
             name = algorithm if isinstance(algorithm, str) else algorithm.name

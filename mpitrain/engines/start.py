@@ -21,7 +21,8 @@ def _cores_of_host() -> int:
 
 
 os.environ.setdefault("OMPI_MCA_osc", "^ucx")  # else Open MPI prints an error at each window it makes
-if ranks_on_host(os.environ) > _cores_of_host():
+CROWDED = ranks_on_host(os.environ) > _cores_of_host()
+if CROWDED:
     os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")  # more ranks than cores: let the others run
 
 mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
@@ -33,4 +34,4 @@ if not MPI.Is_initialized():
         raise UsageError(trap)
     MPI.Init_thread(MPI.THREAD_MULTIPLE)
 
-__all__ = ["MPI"]
+__all__ = ["CROWDED", "MPI"]
