@@ -7,7 +7,8 @@ mpirun -n 8 python examples/own_algorithm.py      and runs
 import numpy as np
 
 import mpitrain
-from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, whole
+from mpitrain.collectives.algorithm import collective, whole
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
 
 
 @collective("allreduce", chunks=whole)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from mpitrain.analysis.network import Network
     from mpitrain.analysis.price import price
     from mpitrain.analysis.prove import Proof, prove
-    from mpitrain.collectives.schedule import Algorithm, Schedule, ScheduleError
+    from mpitrain.collectives.algorithm import Algorithm, Schedule
+    from mpitrain.collectives.schedule import ScheduleError
     from mpitrain.engines import init
     from mpitrain.engines.reduction import Op
     from mpitrain.errors import UsageError
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Algorithm": "collectives.schedule",
+    "Algorithm": "collectives.algorithm",
     "Event": "event",
     "Network": "analysis.network",
     "Op": "engines.reduction",
     "Plan": "world",
     "Proof": "analysis.prove",
-    "Schedule": "collectives.schedule",
+    "Schedule": "collectives.algorithm",
     "ScheduleError": "collectives.schedule",
     "UsageError": "errors",
     "Work": "world",

@@ -7,7 +7,7 @@ contiguous, of any number of elements, none included. Collectives work in place 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from mpitrain.collectives.schedule import Algorithm
+from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.event import Event
 
 Array = Any

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mpitrain.collectives.algorithm import Opaque
 from mpitrain.collectives.catalogue import CATALOGUE, find
-from mpitrain.collectives.schedule import Opaque
 from mpitrain.tuning import A_CORE_EACH, IN_RANK_ORDER, MORE_RANKS_THAN_CORES, choose
 
 

@@ -17,8 +17,9 @@ from fractions import Fraction
 from mpitrain.analysis.price import bytes_sent
 from mpitrain.analysis.prove import Proof
 from mpitrain.analysis.rounds import rounds
+from mpitrain.collectives.algorithm import Algorithm, Schedule
 from mpitrain.collectives.folding import core_size
-from mpitrain.collectives.schedule import Algorithm, Schedule, ScheduleError
+from mpitrain.collectives.schedule import ScheduleError
 
 LINES = ("steps", "bytes", "roundings", "alike", "order", "sizes", "paper")
 

@@ -30,7 +30,8 @@ from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from mpitrain.analysis.replay import replay
-from mpitrain.collectives.schedule import Chunks, Program, Schedule, Space, Step
+from mpitrain.collectives.algorithm import Schedule
+from mpitrain.collectives.schedule import Chunks, Program, Space, Step
 
 
 class Kind(Enum):

@@ -11,7 +11,8 @@ A cell says what a rank sends and receives in one round:
 from itertools import groupby
 
 from mpitrain.analysis.rounds import rounds_of_steps
-from mpitrain.collectives.schedule import LEFT, Combine, Copy, Move, Reduce, Schedule, Send, Step
+from mpitrain.collectives.algorithm import Schedule
+from mpitrain.collectives.schedule import LEFT, Combine, Copy, Move, Reduce, Send, Step
 
 LEGEND = {
     "→": "5→2 sends chunk 5 to rank 2",

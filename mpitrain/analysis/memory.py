@@ -11,6 +11,7 @@ from typing import Generic
 
 from mpitrain.analysis.promise import PROMISES
 from mpitrain.analysis.values import Domain, Value
+from mpitrain.collectives.algorithm import Schedule
 from mpitrain.collectives.schedule import (
     INPUT,
     OUTPUT,
@@ -18,12 +19,11 @@ from mpitrain.collectives.schedule import (
     Chunks,
     Combine,
     Copy,
-    Schedule,
     ScheduleError,
     Side,
     Space,
     Step,
-)  # fmt: skip
+)
 
 Payload = tuple[list[Hashable], list[Value]]
 """What a message carries: for each of its chunks a label of its length, and its value."""

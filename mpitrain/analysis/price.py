@@ -14,7 +14,8 @@ from fractions import Fraction
 
 from mpitrain.analysis.network import Network, Number
 from mpitrain.analysis.replay import replay
-from mpitrain.collectives.schedule import Chunks, Combine, Reduce, Schedule, Step
+from mpitrain.collectives.algorithm import Schedule
+from mpitrain.collectives.schedule import Chunks, Combine, Reduce, Step
 
 
 def price(schedule: Schedule, nbytes: Number, network: Network) -> Number:

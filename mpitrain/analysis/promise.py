@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import NamedTuple
 
-from mpitrain.collectives.schedule import Schedule
+from mpitrain.collectives.algorithm import Schedule
 
 
 class Contribution(NamedTuple):

@@ -13,7 +13,8 @@ from mpitrain.analysis.memory import Memory
 from mpitrain.analysis.promise import PROMISES, Contributions, spell
 from mpitrain.analysis.replay import replay
 from mpitrain.analysis.values import Mixture, Mixtures, Sum, Sums
-from mpitrain.collectives.schedule import Opaque, Schedule, ScheduleError
+from mpitrain.collectives.algorithm import Opaque, Schedule
+from mpitrain.collectives.schedule import ScheduleError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
-from mpitrain.collectives.schedule import Schedule, ScheduleError, Step
+from mpitrain.collectives.algorithm import Schedule
+from mpitrain.collectives.schedule import ScheduleError, Step
 
 
 class Reading(Protocol):

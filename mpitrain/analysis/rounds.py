@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from mpitrain.analysis.replay import replay
-from mpitrain.collectives.schedule import Schedule, Step
+from mpitrain.collectives.algorithm import Schedule
+from mpitrain.collectives.schedule import Step
 
 
 def rounds(schedule: Schedule) -> int:

@@ -1,7 +1,8 @@
 """`mpitrain draw allreduce --algorithm ring -n 4`: a schedule as a grid of ranks and rounds."""
 
 from mpitrain.cli.schedules import Ranks, algorithms, check_ranks
-from mpitrain.collectives.schedule import Opaque, ScheduleError
+from mpitrain.collectives.algorithm import Opaque
+from mpitrain.collectives.schedule import ScheduleError
 
 
 def draw(collective: str = "allreduce", *, algorithm: str | None = None, ranks: Ranks = 4, root: int = 0) -> None:

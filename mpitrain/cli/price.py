@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mpitrain.cli.schedules import Ranks, algorithms, check_ranks, nbytes_of
-from mpitrain.collectives.schedule import Opaque, ScheduleError
+from mpitrain.collectives.algorithm import Opaque
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 
 

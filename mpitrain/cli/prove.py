@@ -3,8 +3,9 @@
 import time
 
 from mpitrain.cli.schedules import Ranks, algorithms, check_ranks
+from mpitrain.collectives.algorithm import Opaque
 from mpitrain.collectives.catalogue import CATALOGUE
-from mpitrain.collectives.schedule import Opaque, ScheduleError
+from mpitrain.collectives.schedule import ScheduleError
 
 
 def prove(collective: str | None = None, *, algorithm: str | None = None, ranks: Ranks = 16) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import CATALOGUE, find
-from mpitrain.collectives.schedule import Algorithm, Opaque
 from mpitrain.errors import UsageError
 
 Ranks = Annotated[int, Parameter(name=["-n", "--ranks"])]

@@ -8,7 +8,8 @@ Counted from the root, a rank's parent is found by clearing the lowest bit that 
 
 from collections.abc import Iterator
 
-from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, whole
+from mpitrain.collectives.algorithm import collective, whole
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
 
 
 @collective("bcast", chunks=whole, rooted=True, ordered=True)

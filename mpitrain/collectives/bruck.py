@@ -8,7 +8,8 @@ gathers all blocks that travel into one message.
 
 from collections.abc import Iterator
 
-from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Send, Step, collective, per_rank
+from mpitrain.collectives.algorithm import collective, per_rank
+from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Send, Step
 
 
 @collective("alltoall", chunks=per_rank, in_place=False, ordered=True, equal_blocks=True)

@@ -11,7 +11,8 @@ from mpitrain.collectives import (
     recursive_doubling,
     ring,
 )  # fmt: skip
-from mpitrain.collectives.schedule import Algorithm, Opaque, ScheduleError
+from mpitrain.collectives.algorithm import Algorithm, Opaque
+from mpitrain.collectives.schedule import ScheduleError
 
 ALLREDUCE = {
     "ring": ring.allreduce,

@@ -10,7 +10,8 @@ order.
 
 from collections.abc import Iterator
 
-from mpitrain.collectives.schedule import LEFT, RIGHT, Copy, Reduce, Send, Step, collective, per_rank
+from mpitrain.collectives.algorithm import collective, per_rank
+from mpitrain.collectives.schedule import LEFT, RIGHT, Copy, Reduce, Send, Step
 
 
 @collective("reduce_scatter", chunks=per_rank, ordered=True)

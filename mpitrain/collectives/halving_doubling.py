@@ -8,9 +8,10 @@ round. As few bytes as a ring and only 2 log2(p) steps. Ranks beyond a power of 
 
 from collections.abc import Iterator
 
+from mpitrain.collectives.algorithm import collective, per_rank
 from mpitrain.collectives.folding import Place, core_rank, core_size, place
 from mpitrain.collectives.recursive_doubling import ChunksOf, RankOf, spread
-from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, per_rank
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
 
 
 def halve(index: int, size: int, chunks: ChunksOf, rank_of: RankOf = core_rank) -> Iterator[Step]:

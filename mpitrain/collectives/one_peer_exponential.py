@@ -11,7 +11,8 @@ mean over ranks never changes; at a power of two, log2(p) rounds reach the exact
 from collections.abc import Iterator
 from fractions import Fraction
 
-from mpitrain.collectives.schedule import Reduce, Send, Step, collective, whole
+from mpitrain.collectives.algorithm import collective, whole
+from mpitrain.collectives.schedule import Reduce, Send, Step
 
 
 @collective("gossip", chunks=whole)

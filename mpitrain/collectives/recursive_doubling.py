@@ -8,22 +8,9 @@ Ranks beyond a power of two are guests of others (`folding`).
 
 from collections.abc import Callable, Iterator
 
+from mpitrain.collectives.algorithm import collective, per_rank, whole
 from mpitrain.collectives.folding import core_rank, core_size, place
-from mpitrain.collectives.schedule import (
-    LEFT,
-    OUTPUT,
-    RIGHT,
-    SCRATCH,
-    Combine,
-    Copy,
-    Move,
-    Reduce,
-    Send,
-    Step,
-    collective,
-    per_rank,
-    whole,
-)  # fmt: skip
+from mpitrain.collectives.schedule import LEFT, OUTPUT, RIGHT, SCRATCH, Combine, Copy, Move, Reduce, Send, Step
 
 ChunksOf = Callable[[int, int], range]
 """From a range of core indices (first, stop) to the chunks they answer for."""

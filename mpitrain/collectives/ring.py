@@ -8,7 +8,8 @@ are busy all the time, and no algorithm sends fewer bytes. The price is a number
 
 from collections.abc import Iterator
 
-from mpitrain.collectives.schedule import Copy, Reduce, Send, Step, collective, per_rank
+from mpitrain.collectives.algorithm import collective, per_rank
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
 
 
 @collective("reduce_scatter", chunks=per_rank)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import find
-from mpitrain.collectives.schedule import Algorithm, Opaque, Program, ScheduleError
+from mpitrain.collectives.schedule import Program, ScheduleError
 from mpitrain.engines.binding import Action, Piece, bind, cuts_of, even_cuts
 from mpitrain.engines.call import Call
 from mpitrain.engines.staged import BoundStep, Description, Messenger, StagedPlan

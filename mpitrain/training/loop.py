@@ -66,7 +66,7 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
         trainer.load_state(saved)
         totals = EpochTotals.of(saved["epoch"])
     folder = agreed(world, lambda: _open(world, config, resumed, trainer.done))
-    screen = display(config, world.rank)
+    screen = display(config, world.rank, _last_step(trainer))
     try:
         run = _Run(trainer, totals, folder, screen)
         held_out = run.to_the_end()
@@ -121,7 +121,7 @@ class _Run:
         if self.totals.samples and trainer.done % trainer.steps_an_epoch == 0:
             self.totals = EpochTotals()
         while True:
-            self._step(last)
+            self._step()
             if trainer.done % trainer.steps_an_epoch == 0:
                 held_out = self._end_epoch()
                 if trainer.done == last:
@@ -132,7 +132,7 @@ class _Run:
                 self._save()
                 return trainer.evaluate()
 
-    def _step(self, last: int) -> None:
+    def _step(self) -> None:
         try:
             done = self.trainer.step()
         except Diverged as error:
@@ -149,7 +149,7 @@ class _Run:
                 "seconds": done.ended - done.begun,
                 "exchange_seconds": done.exchanged.ended - done.exchanged.arrived + done.exchanged.overlapped,
             })  # fmt: skip
-        self.screen.step(done, last)
+        self.screen.step(done)
 
     def _end_epoch(self) -> Evaluation:
         held_out, shares = self.trainer.evaluate(), self.timeline.resolve()

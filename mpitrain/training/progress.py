@@ -16,7 +16,7 @@ REFRESH_SECONDS = 0.1
 
 
 class Display(Protocol):
-    def step(self, done: StepDone, total: int) -> None:
+    def step(self, done: StepDone) -> None:
         """After every step."""
 
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
@@ -29,7 +29,7 @@ class Display(Protocol):
 class Silent:
     """Every rank but 0."""
 
-    def step(self, done: StepDone, total: int) -> None:
+    def step(self, done: StepDone) -> None:
         pass
 
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
@@ -42,13 +42,13 @@ class Silent:
 class Plain(Silent):
     """One line an epoch."""
 
-    def __init__(self, console: Console, epochs: int):
-        self.console, self.epochs = console, epochs
+    def __init__(self, console: Console, epochs: int, steps: int):
+        self.console, self.epochs, self.steps = console, epochs, steps
 
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
-        width = len(str(self.epochs))
         self.console.print(
-            f"epoch {done.epoch:{width}}/{self.epochs}  step {done.step}  loss {loss:.4f}  "
+            f"epoch {done.epoch:{len(str(self.epochs))}}/{self.epochs}  step {done.step:{len(str(self.steps))}}  "
+            f"loss {loss:.4f}  "
             f"held-out accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
             f"communication {shares.communication_share:.0%}",
             soft_wrap=True,
@@ -59,8 +59,8 @@ class Plain(Silent):
 class Live(Plain):
     """A bar that moves with every step, and above it a line for every epoch that is done."""
 
-    def __init__(self, console: Console, epochs: int):
-        super().__init__(console, epochs)
+    def __init__(self, console: Console, epochs: int, steps: int):
+        super().__init__(console, epochs, steps)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
@@ -71,20 +71,20 @@ class Live(Plain):
             auto_refresh=False,
             expand=True,
         )
-        self.task = self.bar.add_task("", total=None, epoch=1, epochs=epochs, loss=0.0, rate=0.0, communication=0.0)
+        self.task = self.bar.add_task("", total=steps, epoch=1, epochs=epochs, loss=0.0, rate=0.0, communication=0.0)
         self.shown = 0.0
         self.bar.start()
         console.show_cursor(True)  # else a job that is killed leaves the terminal without one
 
-    def step(self, done: StepDone, total: int) -> None:
+    def step(self, done: StepDone) -> None:
         now = time.perf_counter()
-        if now - self.shown < REFRESH_SECONDS and done.step != total:
+        if now - self.shown < REFRESH_SECONDS and done.step != self.steps:
             return
         self.shown = now
         seconds = done.ended - done.begun
         exchanging = done.exchanged.ended - done.exchanged.arrived + done.exchanged.overlapped
         self.bar.update(
-            self.task, completed=done.step, total=total, epoch=done.epoch, loss=done.loss,
+            self.task, completed=done.step, epoch=done.epoch, loss=done.loss,
             rate=done.samples / seconds, communication=exchanging / seconds, refresh=True,
         )  # fmt: skip
 
@@ -92,12 +92,12 @@ class Live(Plain):
         self.bar.stop()
 
 
-def display(config: Config, rank: int) -> Display:
-    """The display for this rank and terminal."""
+def display(config: Config, rank: int, steps: int) -> Display:
+    """The display for this rank and terminal, of a run that ends at step `steps`."""
     if rank != 0:
         return Silent()
     live = stdout_terminal(os.environ) is not None if config.progress == "auto" else config.progress == "live"
-    return (Live if live else Plain)(terminal(config), config.epochs)
+    return (Live if live else Plain)(terminal(config), config.epochs, steps)
 
 
 def terminal(config: Config) -> Console:

@@ -5,6 +5,7 @@ one's, and communicates from then until the exchange ends; all ranks read one cl
 compared once an epoch, so that this costs one small message in hundreds of steps.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,20 +55,20 @@ class Timeline:
         return _summed(self._totals)
 
     def _gather(self, steps: list[StepDone]) -> np.ndarray:
-        begun, arrived, ended, done, overlapped = (
-            np.array(
-                [(s.begun, s.exchanged.arrived, s.exchanged.ended, s.ended, s.exchanged.overlapped) for s in steps]
-            )
-            .reshape(-1, 5)
-            .T
-        )
-        last = self.world.allreduce(arrived.copy(), "max")
-        waiting = np.clip(last, arrived, ended) - arrived
-        communicating = overlapped + (ended - arrived) - waiting
-        computing = (done - begun) - waiting - communicating
+        last_arrivals = self.world.allreduce(np.array([step.exchanged.arrived for step in steps]), "max")
         shares = np.zeros((3, self.world.size))
-        shares[:, self.world.rank] = computing.sum(), communicating.sum(), waiting.sum()
+        shares[:, self.world.rank] = divide_time(steps, last_arrivals)
         return self.world.allreduce(shares)
+
+
+def divide_time(steps: Sequence[StepDone], last_arrivals: np.ndarray) -> tuple[float, float, float]:
+    """Seconds (computing, communicating, waiting) of one rank's steps, given when each exchange's last rank arrived."""
+    rows = [(s.begun, s.exchanged.arrived, s.exchanged.ended, s.ended, s.exchanged.overlapped) for s in steps]
+    begun, arrived, ended, done, overlapped = np.array(rows, np.float64).reshape(-1, 5).T
+    waiting = np.clip(last_arrivals, arrived, ended) - arrived
+    communicating = overlapped + (ended - arrived) - waiting
+    computing = (done - begun) - waiting - communicating
+    return float(computing.sum()), float(communicating.sum()), float(waiting.sum())
 
 
 def _summed(shares: np.ndarray) -> Shares:

@@ -13,9 +13,10 @@ import pytest
 
 from mpitrain.analysis.conflicts import READ_AFTER_WRITE, WRITE_AFTER_READ, Access, Conflict, conflicts, exchange_races
 from mpitrain.collectives import recursive_doubling, ring
+from mpitrain.collectives.algorithm import Algorithm, whole
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.collectives.folding import core_size
-from mpitrain.collectives.schedule import INPUT, OUTPUT, Algorithm, Copy, Move, ScheduleError, Send, Step, whole
+from mpitrain.collectives.schedule import INPUT, OUTPUT, Copy, Move, ScheduleError, Send, Step
 
 ALGORITHMS = [algorithm for family in CATALOGUE.values() for algorithm in family.values()]
 SIZES = (2, 3, 4, 5, 8)

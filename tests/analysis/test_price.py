@@ -12,8 +12,9 @@ import pytest
 
 from mpitrain.analysis.network import Network
 from mpitrain.analysis.price import bytes_sent, price
+from mpitrain.collectives.algorithm import Algorithm, per_rank, whole
 from mpitrain.collectives.catalogue import find
-from mpitrain.collectives.schedule import Algorithm, Copy, Reduce, Send, Step, per_rank, whole
+from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
 
 # Numbers that are in no simple relation, so that no two different formulas agree by chance.
 ALPHA, BETA, GAMMA, BYTES = Fraction(1009, 7), Fraction(3, 1013), Fraction(11, 1019), 30030

@@ -8,23 +8,20 @@ import pytest
 from mpitrain.analysis import card
 from mpitrain.analysis.prove import prove
 from mpitrain.collectives import one_peer_exponential, ring
+from mpitrain.collectives.algorithm import Algorithm, Opaque, per_rank, whole
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.collectives.schedule import (
     INPUT,
     LEFT,
     OUTPUT,
     SCRATCH,
-    Algorithm,
     Combine,
     Copy,
     Move,
-    Opaque,
     Reduce,
     ScheduleError,
     Send,
     Step,
-    per_rank,
-    whole,
 )
 
 ALGORITHMS = [pytest.param(a, id=str(a)) for family in CATALOGUE.values() for a in family.values()]

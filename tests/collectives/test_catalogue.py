@@ -7,8 +7,9 @@ import pytest
 
 from mpitrain import collectives
 from mpitrain.collectives import ring
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import CATALOGUE, find
-from mpitrain.collectives.schedule import Algorithm, Opaque, ScheduleError
+from mpitrain.collectives.schedule import ScheduleError
 
 
 def test_every_algorithm_that_is_written_is_listed_under_its_own_name():

@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 
 from mpitrain.collectives import binomial_tree, ring
+from mpitrain.collectives.algorithm import Opaque, collective, per_rank, whole
 from mpitrain.collectives.schedule import (
     INPUT,
     LEFT,
@@ -15,14 +16,10 @@ from mpitrain.collectives.schedule import (
     Combine,
     Copy,
     Move,
-    Opaque,
     Reduce,
     ScheduleError,
     Send,
     Step,
-    collective,
-    per_rank,
-    whole,
 )
 
 
