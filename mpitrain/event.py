@@ -3,22 +3,29 @@
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
-class Event:
-    """What was called and when, in seconds on the world's clock (`World.now`); a time is None until it is known.
-
-    A call has `begun` when its first messages were posted, is `awaited` from when the caller had to wait for it (None
-    if it never had to), and has `ended` when its result is there.
-    """
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is called: alike for every run of a plan."""
 
     collective: str
     algorithm: str
     engine: str
-    op: str | None
+    op: str | None  # None where nothing is reduced
     dtype: str
     count: int
     nbytes: int
     tag: int
+
+
+@dataclass(slots=True)
+class Event:
+    """When it was called, in seconds on the world's clock (`World.now`).
+
+    A call has `begun` when its first messages were posted, is `awaited` from when the caller had to wait for it (None
+    if it never had to), and has `ended` when its result is there (None before).
+    """
+
+    operation: Operation
     begun: float
     awaited: float | None = None
     ended: float | None = None

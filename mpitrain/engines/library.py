@@ -10,8 +10,9 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Action, cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import as_bytes
-from mpitrain.engines.staged import BoundStep, Description, Messenger, StagedPlan
+from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
 from mpitrain.engines.start import MPI
+from mpitrain.event import Operation
 
 OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
 
@@ -19,13 +20,13 @@ OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max":
 class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
-    def __init__(self, messenger: Messenger, comm: MPI.Intracomm, call: Call, description: Description):
+    def __init__(self, messenger: Messenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
         arguments, after = _arguments(call)
         name = "allgatherv" if call.collective == "allgather" else call.collective
         self._blocking: Callable[[], None] = partial(getattr(comm, name.capitalize()), *arguments)
         starting: Callable[[], MPI.Request] = partial(getattr(comm, f"I{name}"), *arguments)
         self._after = [*after, *call.epilogue()]
-        super().__init__(messenger, [BoundStep((), lambda: [starting()], self._after)], description, call.result)
+        super().__init__(messenger, [BoundStep((), lambda: [starting()], self._after)], operation, why, call.result)
 
     def run(self) -> Any:
         self._blocking()

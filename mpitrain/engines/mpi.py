@@ -11,10 +11,10 @@ from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan
 from mpitrain.engines.messages import MessageWork, MPIMessenger, as_bytes
 from mpitrain.engines.scheduled import ScheduledWorld
-from mpitrain.engines.staged import Description
 from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
+from mpitrain.event import Operation
 from mpitrain.launch_environment import mismatch
 from mpitrain.world import Array, Plan, Work, World
 
@@ -103,5 +103,5 @@ class MPIWorld(ScheduledWorld):
     def _tag(self, kept: bool) -> int:
         return next(self._plan_tags if kept else self._call_tags)
 
-    def _opaque(self, call: Call, description: Description) -> Plan:
-        return LibraryPlan(self.messenger, self._comm, call, description)
+    def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
+        return LibraryPlan(self.messenger, self._comm, call, operation, why)

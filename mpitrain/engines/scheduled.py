@@ -14,7 +14,8 @@ from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import Program, ScheduleError
 from mpitrain.engines.binding import Action, Piece, bind, cuts_of, even_cuts
 from mpitrain.engines.call import Call
-from mpitrain.engines.staged import BoundStep, Description, Messenger, StagedPlan
+from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
+from mpitrain.event import Operation
 from mpitrain.tuning import Choice, choose
 from mpitrain.world import Array, Plan, World
 
@@ -64,16 +65,19 @@ class ScheduledWorld(World):
         found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
         if found.collective != collective:
             raise ScheduleError(f"{found} is no algorithm for {collective}: expected one that is made for it")
-        description = Description(choice, call.op.name if call.reduces else None, call.array, self._tag(kept))
+        operation = Operation(
+            collective, choice.algorithm, self.engine, call.op.name if call.reduces else None, call.array.dtype.name,
+            call.array.size, call.array.nbytes, self._tag(kept),
+        )  # fmt: skip
         if isinstance(found, Opaque):
-            return self._opaque(call, description)
+            return self._opaque(call, operation, choice.reason)
         if not (commutative or found.ordered):
             raise ScheduleError(
-                f"{found} does not keep rank order, which op {description.op!r} needs since it does not commute"
+                f"{found} does not keep rank order, which op {operation.op!r} needs since it does not commute"
             )
-        return self._plan(call, found, description, kept)
+        return self._plan(call, found, operation, choice.reason, kept)
 
-    def _plan(self, call: Call, algorithm: Algorithm, description: Description, kept: bool) -> StagedPlan:
+    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> StagedPlan:
         program = program_of(algorithm, self.rank, self.size, call.root if algorithm.rooted else 0)
         cuts = cuts_of(call.counts) if call.counts else even_cuts(call.array.size, algorithm.chunks(self.size))
         output, given, prologue = call.array, None, list[Action]()
@@ -82,17 +86,18 @@ class ScheduledWorld(World):
         elif call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
             output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are
             prologue.append(partial(np.copyto, output, call.array))
-        steps = [BoundStep(prologue, None, ())]
+        steps = [BoundStep(prologue, None, ())] if prologue else []
         for stage in bind(program, Piece(output, cuts), call.op, given):
-            begin = self.messenger.prepare(stage, description.tag, kept) if stage.send or stage.recv else None
+            begin = self.messenger.prepare(stage, operation.tag, kept) if stage.send or stage.recv else None
             steps.append(BoundStep(stage.before, begin, stage.after))
-        steps.append(BoundStep(call.epilogue(), None, ()))
-        return StagedPlan(self.messenger, steps, description, call.result)
+        if epilogue := call.epilogue():
+            steps.append(BoundStep(epilogue, None, ()))
+        return StagedPlan(self.messenger, steps, operation, why, call.result)
 
     def _tag(self, kept: bool) -> int:
         """The tag of a call's messages: that of a plan, if it is kept, belongs to it alone."""
         raise NotImplementedError
 
-    def _opaque(self, call: Call, description: Description) -> Plan:
+    def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
         """The plan of an algorithm that is not ours."""
         raise NotImplementedError

@@ -10,8 +10,9 @@ import numpy as np
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
 from mpitrain.engines.scheduled import ScheduledWorld
-from mpitrain.engines.staged import BoundStep, Description, Requests, StagedPlan, StagedWork
+from mpitrain.engines.staged import BoundStep, Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
+from mpitrain.event import Operation
 from mpitrain.world import Plan, World
 
 
@@ -67,7 +68,7 @@ class SoloWorld(ScheduledWorld):
     def _tag(self, kept: bool) -> int:
         return 0
 
-    def _opaque(self, call: Call, description: Description) -> Plan:
+    def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
         """The library's collective among one rank: the data stay as they are, but for an alltoall's."""
         copied = partial(np.copyto, call.received, call.array)
-        return StagedPlan(self.messenger, [BoundStep([copied], None, ())], description, call.result)
+        return StagedPlan(self.messenger, [BoundStep([copied], None, ())], operation, why, call.result)

@@ -6,11 +6,8 @@ This knows neither MPI nor any other way of moving data: a `Messenger` does. It 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
 from mpitrain.engines.binding import Action, Stage
-from mpitrain.event import Event
-from mpitrain.tuning import Choice
+from mpitrain.event import Event, Operation
 from mpitrain.world import Plan, Work
 
 Requests = list[Any]
@@ -49,44 +46,29 @@ class BoundStep(NamedTuple):
     after: Sequence[Action]
 
 
-class Description(NamedTuple):
-    """What a plan does, for its events."""
-
-    choice: Choice
-    op: str | None
-    array: np.ndarray
-    tag: int
-
-    def event(self, begun: float) -> Event:
-        return Event(
-            self.choice.collective, self.choice.algorithm, self.choice.engine, self.op, self.array.dtype.name,
-            self.array.size, self.array.nbytes, self.tag, begun,
-        )  # fmt: skip
-
-
 class StagedPlan(Plan):
-    """A collective bound to memory."""
+    """A collective bound to memory; `why` says why its algorithm was taken."""
 
-    def __init__(self, messenger: Messenger, steps: Sequence[BoundStep], description: Description, result: Any):
-        self.messenger, self.steps, self.description, self.result = messenger, steps, description, result
-        self.algorithm, self.engine = description.choice.algorithm, description.choice.engine
-        self.why = description.choice.reason
+    def __init__(self, messenger: Messenger, steps: Sequence[BoundStep], operation: Operation, why: str, result: Any):
+        self.messenger, self.steps, self.operation, self.why, self.result = messenger, steps, operation, why, result
+        self.algorithm, self.engine = operation.algorithm, operation.engine
+        self.freed = False
 
     def start(self) -> "StagedWork":
         return StagedWork(self)
 
     def free(self) -> None:
-        self.steps = []
+        self.steps, self.freed = [], True
 
 
 class StagedWork(Work):
     """A plan under way."""
 
     def __init__(self, plan: StagedPlan):
-        if not plan.steps:
-            raise ValueError(f"this plan of {plan.description.choice.collective} was freed and cannot run again")
+        if plan.freed:
+            raise ValueError(f"this plan of {plan.operation.collective} was freed and cannot run again")
         self.plan, self.result = plan, plan.result
-        self.event: Event = plan.description.event(plan.messenger.now())
+        self.event: Event = Event(plan.operation, plan.messenger.now())
         self.requests: Requests = []
         self.done = False
         self._at = -1

@@ -6,6 +6,7 @@ from mpi4py import MPI
 
 from mpitrain.engines.cores import cores_of_rank
 from mpitrain.engines.mpi import MPIWorld
+from mpitrain.event import Operation
 
 pytestmark = pytest.mark.mpi
 
@@ -78,8 +79,8 @@ def test_the_event_tells_what_was_called_and_when(world):
     work = world.start_allreduce(np.ones(10, np.float32), "max", algorithm="ring")
     work.wait()
     event = work.event
-    assert (event.collective, event.algorithm, event.engine, event.op) == ("allreduce", "ring", "mpi", "max")
-    assert (event.dtype, event.count, event.nbytes) == ("float32", 10, 40)
+    tag = event.operation.tag
+    assert event.operation == Operation("allreduce", "ring", "mpi", "max", "float32", 10, 40, tag)
     assert before <= event.begun <= event.ended <= world.now()
     assert (event.awaited is None) == (world.size == 1)
 
