@@ -5,6 +5,7 @@ the question is asked before.
 """
 
 import os
+import warnings
 
 import mpi4py
 
@@ -32,6 +33,8 @@ if not MPI.Is_initialized():
     trap = mismatch(os.environ, MPI.Get_library_version(), None)
     if trap:
         raise UsageError(trap)
-    MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mpi4py suspects the trap too; of_job() names it and the way out, once
+        MPI.Init_thread(MPI.THREAD_MULTIPLE)
 
 __all__ = ["CROWDED", "MPI"]
