@@ -1,5 +1,6 @@
 """`python -m mpitrain [train]`: train on all ranks."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,5 +31,10 @@ def train(
     from mpitrain.training.loop import train as train_all
 
     with init(checked.engine) as world:
-        train_all(world, checked, resume)
+        try:
+            train_all(world, checked, resume)
+        except KeyboardInterrupt:  # other ranks may sit in a message that will never come
+            if world.rank == 0:
+                print("mpitrain: interrupted: the metrics so far are in the run folder", file=sys.stderr, flush=True)
+            world.abort(130)
     return 0

@@ -10,11 +10,24 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Action, cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import as_bytes
-from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
+from mpitrain.engines.staged import BoundStep, Messenger, Requests, StagedPlan
 from mpitrain.engines.start import MPI
 from mpitrain.event import Operation
 
 OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
+
+
+class LibraryCall:
+    """A nonblocking call of the library, in the place of a stage's messages."""
+
+    def __init__(self, starting: Callable[[], MPI.Request]):
+        self._starting = starting
+
+    def post(self) -> Requests:
+        return [self._starting()]
+
+    def free(self) -> None:
+        pass
 
 
 class LibraryPlan(StagedPlan):
@@ -24,11 +37,13 @@ class LibraryPlan(StagedPlan):
         arguments, after = _arguments(call)
         name = "allgatherv" if call.collective == "allgather" else call.collective
         self._blocking: Callable[[], None] = partial(getattr(comm, name.capitalize()), *arguments)
-        starting: Callable[[], MPI.Request] = partial(getattr(comm, f"I{name}"), *arguments)
         self._after = [*after, *call.epilogue()]
-        super().__init__(messenger, [BoundStep((), lambda: [starting()], self._after)], operation, why, call.result)
+        step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *arguments)), self._after)
+        super().__init__(messenger, [step], operation, why, call.result)
 
     def run(self) -> Any:
+        if self.freed:
+            return super().run()  # which refuses
         self._blocking()
         for action in self._after:
             action()

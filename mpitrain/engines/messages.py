@@ -9,9 +9,44 @@ from collections.abc import Callable
 import numpy as np
 
 from mpitrain.engines.binding import Stage
-from mpitrain.engines.staged import Begin, Requests, StagedWork
+from mpitrain.engines.staged import Messages, Requests, StagedWork
 from mpitrain.engines.start import MPI
 from mpitrain.world import Array, Work
+
+
+class AdHocMessages:
+    """The messages of a stage that runs once."""
+
+    def __init__(self, comm: MPI.Intracomm, stage: Stage, tag: int):
+        self._comm, self._stage, self._tag = comm, stage, tag
+
+    def post(self) -> Requests:
+        comm, tag = self._comm, self._tag
+        return [comm.Irecv(as_bytes(array), peer, tag) for peer, array in self._stage.recv] + [
+            comm.Isend(as_bytes(array), peer, tag) for peer, array in self._stage.send
+        ]
+
+    def free(self) -> None:
+        pass
+
+
+class PersistentMessages:
+    """The messages of a plan's stage: `open` holds all of a world's that are not freed yet."""
+
+    def __init__(self, comm: MPI.Intracomm, stage: Stage, tag: int, open: "set[PersistentMessages]"):
+        self._requests: Requests = [comm.Recv_init(as_bytes(array), peer, tag) for peer, array in stage.recv]
+        self._requests += [comm.Send_init(as_bytes(array), peer, tag) for peer, array in stage.send]
+        self._open = open
+        open.add(self)
+
+    def post(self) -> Requests:
+        MPI.Prequest.Startall(self._requests)
+        return self._requests
+
+    def free(self) -> None:
+        for request in self._requests:
+            request.Free()
+        self._open.discard(self)
 
 
 class MPIMessenger:
@@ -20,25 +55,12 @@ class MPIMessenger:
     def __init__(self, comm: MPI.Intracomm, now: Callable[[], float]):
         self._comm, self.now = comm, now
         self._under_way: list[StagedWork] = []
-        self._persistent: list[MPI.Prequest] = []
+        self._open: set[PersistentMessages] = set()
 
-    def prepare(self, stage: Stage, tag: int, kept: bool) -> Begin:
-        comm = self._comm
-        send = [(as_bytes(array), peer, tag) for peer, array in stage.send]
-        recv = [(as_bytes(array), peer, tag) for peer, array in stage.recv]
-        if not kept:
-            return lambda: (
-                [comm.Irecv(array, peer, tag) for array, peer, tag in recv]
-                + [comm.Isend(array, peer, tag) for array, peer, tag in send]
-            )
-        requests = [comm.Recv_init(*message) for message in recv] + [comm.Send_init(*message) for message in send]
-        self._persistent += requests
-
-        def begin() -> Requests:
-            MPI.Prequest.Startall(requests)
-            return requests
-
-        return begin
+    def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
+        if kept:
+            return PersistentMessages(self._comm, stage, tag, self._open)
+        return AdHocMessages(self._comm, stage, tag)
 
     def begun(self, work: StagedWork) -> None:
         self._under_way.append(work)
@@ -62,9 +84,8 @@ class MPIMessenger:
                 os.sched_yield()
 
     def free(self) -> None:
-        for request in self._persistent:
-            request.Free()
-        self._persistent = []
+        for messages in tuple(self._open):
+            messages.free()
 
 
 class MessageWork(Work):

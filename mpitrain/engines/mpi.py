@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.call import Call, flat
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan
@@ -101,7 +102,15 @@ class MPIWorld(ScheduledWorld):
         raise SystemExit(code)
 
     def _tag(self, kept: bool) -> int:
-        return next(self._plan_tags if kept else self._call_tags)
+        if not kept:
+            return next(self._call_tags)
+        tag, most = next(self._plan_tags), self._comm.Get_attr(MPI.TAG_UB) or 32767
+        if tag > most:
+            raise ScheduleError(
+                f"{tag - FIRST_PLAN_TAG} plans were made, and this MPI has tags up to {most} only: keep and run plans "
+                f"instead of making new ones"
+            )
+        return tag
 
     def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
         return LibraryPlan(self.messenger, self._comm, call, operation, why)

@@ -88,8 +88,8 @@ class ScheduledWorld(World):
             prologue.append(partial(np.copyto, output, call.array))
         steps = [BoundStep(prologue, None, ())] if prologue else []
         for stage in bind(program, Piece(output, cuts), call.op, given):
-            begin = self.messenger.prepare(stage, operation.tag, kept) if stage.send or stage.recv else None
-            steps.append(BoundStep(stage.before, begin, stage.after))
+            messages = self.messenger.prepare(stage, operation.tag, kept) if stage.send or stage.recv else None
+            steps.append(BoundStep(stage.before, messages, stage.after))
         if epilogue := call.epilogue():
             steps.append(BoundStep(epilogue, None, ()))
         return StagedPlan(self.messenger, steps, operation, why, call.result)

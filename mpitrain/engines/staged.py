@@ -3,7 +3,7 @@
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mpitrain.engines.binding import Action, Stage
@@ -11,14 +11,23 @@ from mpitrain.event import Event, Operation
 from mpitrain.world import Plan, Work
 
 Requests = list[Any]
-Begin = Callable[[], Requests]
+
+
+class Messages(Protocol):
+    """The messages of one stage."""
+
+    def post(self) -> Requests:
+        """Begin to send and receive them."""
+
+    def free(self) -> None:
+        """They will not be posted again."""
 
 
 class Messenger(Protocol):
     """How messages move."""
 
-    def prepare(self, stage: Stage, tag: int, kept: bool) -> Begin:
-        """What posts the stage's messages; `kept`: it will be called many times."""
+    def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
+        """The stage's messages, to be posted once, or many times if they are `kept`."""
 
     def test(self, requests: Requests) -> bool:
         """Whether all of them are done."""
@@ -39,10 +48,10 @@ class Messenger(Protocol):
 
 
 class BoundStep(NamedTuple):
-    """One stage, ready to be replayed; `begin` is None if it has no messages."""
+    """One stage, ready to be replayed; `messages` is None if it has none."""
 
     before: Sequence[Action]
-    begin: Begin | None
+    messages: Messages | None
     after: Sequence[Action]
 
 
@@ -58,6 +67,9 @@ class StagedPlan(Plan):
         return StagedWork(self)
 
     def free(self) -> None:
+        for step in self.steps:
+            if step.messages is not None:
+                step.messages.free()
         self.steps, self.freed = [], True
 
 
@@ -92,8 +104,8 @@ class StagedWork(Work):
             step = steps[self._at]
             for action in step.before:
                 action()
-            if step.begin is not None:
-                self.requests = step.begin()
+            if step.messages is not None:
+                self.requests = step.messages.post()
                 return
 
     def test(self) -> bool:
