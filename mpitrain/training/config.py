@@ -40,15 +40,16 @@ class Config:
     steps
         Stop after this many steps; --resume goes on from there.
     lr
-        Learning rate for a global batch of 256 samples; scaled linearly to the actual one. Default: the model's.
+        Learning rate for a global batch of 256 samples; scaled linearly to the actual one.
+        Default: mlp 0.1, cnn 0.08.
     momentum
         Momentum of SGD.
     nesterov
         Nesterov's momentum.
     weight_decay
-        L2 penalty. Default: the model's.
+        L2 penalty. Default: mlp 0.0005, cnn 0.005.
     warmup_steps
-        Steps in which the learning rate climbs to its full value. Default: the model's.
+        Steps in which the learning rate climbs to its full value. Default: mlp 0, cnn 40.
     seed
         Of initial values and of the order of samples.
     algorithm
@@ -60,7 +61,7 @@ class Config:
     run_dir
         Folder in which the run's own folder is made.
     name
-        Name of the run. Default: the model's.
+        Name of the run. Default: that of the model.
     progress
         Live bar, or one plain line an epoch; auto: live on a terminal.
     """

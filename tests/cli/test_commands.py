@@ -9,6 +9,7 @@ import pytest
 
 from mpitrain.cli import main
 from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.models import RECIPES
 from mpitrain.training.config import Config, option
 
 ONE_LINE_FAULTS = {
@@ -89,6 +90,10 @@ def test_help_names_every_option_and_its_default(mpitrain):
         assert option(field.name) in out
     for default in ("[default: 32]", "[default: 0.9]", "[default: 1048576]", "[default: runs]", "[default: 32 64]"):
         assert default in out
+    for values in zip(*RECIPES.values(), strict=True):
+        assert f"Default: {', '.join(f'{m} {v}' for m, v in zip(RECIPES, values, strict=True))}." in " ".join(
+            out.split()
+        )
 
 
 def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain, tmp_path):
