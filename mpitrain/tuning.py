@@ -7,6 +7,8 @@ algorithms with few messages in a row win. `docs/performance.md` has the measure
 
 from typing import NamedTuple
 
+from mpitrain.collectives.schedule import ScheduleError
+
 
 class Choice(NamedTuple):
     """What runs, why, and what would have come second."""
@@ -59,7 +61,10 @@ def choose(collective: str, nbytes: int, engine: str, *, crowded: bool = False, 
     if not commutative and collective in IN_RANK_ORDER:
         algorithm = IN_RANK_ORDER[collective]
         return Choice(collective, algorithm, engine, "the operation does not commute: rank order kept", "none")
-    rows = (MORE_RANKS_THAN_CORES if crowded else A_CORE_EACH)[collective]
+    table = MORE_RANKS_THAN_CORES if crowded else A_CORE_EACH
+    if collective not in table:
+        raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(table)}")
+    rows = table[collective]
     place = next(i for i, row in enumerate(rows) if row.up_to is None or nbytes <= row.up_to)
     bounds = [f"above {_size(row.up_to)}" for row in rows[:place][-1:]] + [
         f"up to {_size(row.up_to)}" for row in rows[place : place + 1] if row.up_to is not None

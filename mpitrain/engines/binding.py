@@ -5,7 +5,7 @@ a chunk that the same step still sends or otherwise writes. Empty messages are l
 empty, since they know the lengths.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from mpitrain.collectives.schedule import (
     Space,
     Step,
 )
-from mpitrain.engines.reduction import Op
+from mpitrain.engines.reduction import Op, is_float, wide
 
 Action = Callable[[], object]
 """Something to do between messages, with its arguments bound."""
@@ -61,6 +61,8 @@ def cuts_of(counts: Sequence[int]) -> list[int]:
 
 def bind(program: Program, output: Piece, op: Op, given: Piece | None = None) -> tuple[Stage, ...]:
     """The stages of `program` over `output` and, for programs that do not work in place, its input `given`."""
+    if not is_float(output.array.dtype) and any(_weights(program)):
+        raise TypeError(f"a program with weights needs floats: found {output.array.dtype}")
     chunks = len(output.cuts) - 1
     used = max((c.stop for step in program for c in _named(step) if c.space is SCRATCH), default=0)
     lengths = [output.cuts[j % chunks + 1] - output.cuts[j % chunks] for j in range(used)]
@@ -79,6 +81,12 @@ def _named(step: Step) -> list[Chunks]:
     return messages + [chunks for action in step.local for chunks in (action.source, action.target)]
 
 
+def _weights(program: Program) -> Iterator[bool]:
+    for step in program:
+        yield any(send.weight is not None for send in step.send)
+        yield any(isinstance(receive, Reduce) and receive.weight is not None for receive in step.recv)
+
+
 def _overlap(a: Chunks, b: Chunks) -> bool:
     return a.space is b.space and a.start < b.stop and b.start < a.stop
 
@@ -92,14 +100,11 @@ def _must_stage(step: Step, number: int) -> bool:
 
 
 def _scale(target: np.ndarray, value: np.ndarray, weight: float) -> None:
-    np.multiply(value, target.dtype.type(weight), out=target)
+    target[...] = wide(value) * weight
 
 
 def _mix(own: np.ndarray, incoming: np.ndarray, weight: float) -> None:
-    kind = own.dtype.type
-    np.multiply(incoming, kind(weight), out=incoming)
-    np.multiply(own, kind(1 - weight), out=own)
-    np.add(own, incoming, out=own)
+    own[...] = (1 - weight) * wide(own) + weight * wide(incoming)
 
 
 class _Binder:

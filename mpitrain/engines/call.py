@@ -9,7 +9,7 @@ import numpy as np
 
 from mpitrain.array import as_array
 from mpitrain.engines.binding import Action, cuts_of, even_cuts
-from mpitrain.engines.reduction import Op, as_op, check_dtype, divide
+from mpitrain.engines.reduction import OPS, Op, as_op, check_dtype, divide
 from mpitrain.world import Array
 
 REDUCING = ("allreduce", "reduce", "reduce_scatter", "exscan")
@@ -44,6 +44,8 @@ class Call:
             check_dtype(self.op, self.array.dtype)
         if collective in ROOTED and not 0 <= root < size:
             raise ValueError(f"{collective}: root {root}: expected a rank below {size}")
+        if counts is not None and collective not in ("reduce_scatter", "allgather"):
+            raise ValueError(f"{collective}: takes no counts: expected them for reduce_scatter and allgather only")
         self.counts = self._counts(counts) if collective in BY_BLOCKS else []
         if collective == "alltoall":
             self.returned = np.empty_like(self.array) if received is None else as_array(received)
@@ -87,16 +89,16 @@ class Call:
     def epilogue(self) -> list[Action]:
         """What is left to do once all is summed: a mean divides by the number of ranks that were."""
         summed = self.rank if self.collective == "exscan" else self.size
-        if not self.reduces or self.op.name != "mean" or self.result is None or summed == 0:
+        if not self.reduces or self.op is not OPS["mean"] or self.result is None or summed == 0:
             return []
         return [partial(divide, self.result, summed)]
 
 
-def flat(call: str, buffer: Array) -> np.ndarray:
-    """`buffer` as a flat array over the same memory. `ValueError` if there are gaps in it, or it is read-only."""
+def flat(call: str, buffer: Array, written: bool = True) -> np.ndarray:
+    """`buffer` as a flat array over the same memory. `ValueError` for gaps, or if it is to be `written` and may not."""
     array = as_array(buffer)
     if not array.flags.c_contiguous:
         raise ValueError(f"{call}: a buffer of shape {array.shape} with gaps: expected contiguous memory")
-    if not array.flags.writeable:
+    if written and not array.flags.writeable:
         raise ValueError(f"{call}: a read-only buffer: expected one that may be written")
     return array.reshape(-1)

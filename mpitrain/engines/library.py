@@ -9,12 +9,13 @@ import numpy as np
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Action, cuts_of
 from mpitrain.engines.call import Call
-from mpitrain.engines.messages import as_bytes
-from mpitrain.engines.staged import BoundStep, Messenger, Requests, StagedPlan
+from mpitrain.engines.messages import MPIMessenger, as_words
+from mpitrain.engines.reduction import OPS, Op
+from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
 from mpitrain.event import Operation
 
-OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
+LIBRARY_OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
 
 
 class LibraryCall:
@@ -33,17 +34,19 @@ class LibraryCall:
 class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
-    def __init__(self, messenger: Messenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
+    def __init__(self, messenger: MPIMessenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
         arguments, after = _arguments(call)
         name = "allgatherv" if call.collective == "allgather" else call.collective
         self._blocking: Callable[[], None] = partial(getattr(comm, name.capitalize()), *arguments)
+        self._messenger = messenger
         self._after = [*after, *call.epilogue()]
         step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *arguments)), self._after)
         super().__init__(messenger, [step], operation, why, call.result)
 
     def run(self) -> Any:
         if self.freed:
-            return super().run()  # which refuses
+            return self.start().wait()  # which refuses
+        self._messenger.wait_for_all()
         self._blocking()
         for action in self._after:
             action()
@@ -54,13 +57,14 @@ def _arguments(call: Call) -> tuple[tuple[Any, ...], list[Action]]:
     """What mpi4py's method takes, and what is left to do after it."""
     array, root = call.array, call.root
     if call.collective == "bcast":
-        return (as_bytes(array), root), []
+        return (as_words(array), root), []
     if call.collective == "alltoall":
-        return (as_bytes(array), as_bytes(call.received)), []
+        return (as_words(array), as_words(call.received)), []
     if call.collective == "allgather":
-        counts = [count * array.itemsize for count in call.counts]
-        return (MPI.IN_PLACE, [as_bytes(array), counts, cuts_of(counts)[:-1], MPI.BYTE]), []
-    op = _op(call.op.name, call.array.dtype)
+        words = as_words(array)
+        counts = [count * (array.itemsize // words.itemsize) for count in call.counts]
+        return (MPI.IN_PLACE, [words, counts, cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)]), []
+    op = _op(call.op, call.array.dtype)
     if call.collective == "reduce_scatter":
         received = np.empty_like(call.block)
         return (array, received, call.counts, op), [partial(np.copyto, call.block, received)]
@@ -69,9 +73,10 @@ def _arguments(call: Call) -> tuple[tuple[Any, ...], list[Action]]:
     return (MPI.IN_PLACE, array, op), []
 
 
-def _op(name: str, dtype: np.dtype) -> MPI.Op:
-    if name not in OPS:
-        raise ScheduleError(f"the MPI library does not know op {name!r}: expected one of {', '.join(OPS)}")
+def _op(op: Op, dtype: np.dtype) -> MPI.Op:
+    if op is not OPS.get(op.name):
+        names = ", ".join(LIBRARY_OPS)
+        raise ScheduleError(f"the MPI library does not know the operation {op.name!r} given: expected one of {names}")
     if dtype.itemsize == 2 and dtype.kind not in "iu":
         raise ScheduleError(f"the MPI library cannot reduce {dtype.name}: choose one of our algorithms")
-    return OPS[name]
+    return LIBRARY_OPS[op.name]

@@ -1,6 +1,6 @@
 """Messages on one communicator: ad hoc, or persistent requests that are made once and freed at the end.
 
-Messages travel as bytes, so that every type of number can; what is reduced is reduced on our side.
+Messages travel as plain words, so that every type of number can; what is reduced is reduced on our side.
 """
 
 import os
@@ -22,8 +22,8 @@ class AdHocMessages:
 
     def post(self) -> Requests:
         comm, tag = self._comm, self._tag
-        return [comm.Irecv(as_bytes(array), peer, tag) for peer, array in self._stage.recv] + [
-            comm.Isend(as_bytes(array), peer, tag) for peer, array in self._stage.send
+        return [comm.Irecv(as_words(array), peer, tag) for peer, array in self._stage.recv] + [
+            comm.Isend(as_words(array), peer, tag) for peer, array in self._stage.send
         ]
 
     def free(self) -> None:
@@ -31,13 +31,11 @@ class AdHocMessages:
 
 
 class PersistentMessages:
-    """The messages of a plan's stage: `open` holds all of a world's that are not freed yet."""
+    """The messages of a plan's stage."""
 
-    def __init__(self, comm: MPI.Intracomm, stage: Stage, tag: int, open: "set[PersistentMessages]"):
-        self._requests: Requests = [comm.Recv_init(as_bytes(array), peer, tag) for peer, array in stage.recv]
-        self._requests += [comm.Send_init(as_bytes(array), peer, tag) for peer, array in stage.send]
-        self._open = open
-        open.add(self)
+    def __init__(self, comm: MPI.Intracomm, stage: Stage, tag: int):
+        self._requests: Requests = [comm.Recv_init(as_words(array), peer, tag) for peer, array in stage.recv]
+        self._requests += [comm.Send_init(as_words(array), peer, tag) for peer, array in stage.send]
 
     def post(self) -> Requests:
         MPI.Prequest.Startall(self._requests)
@@ -46,7 +44,6 @@ class PersistentMessages:
     def free(self) -> None:
         for request in self._requests:
             request.Free()
-        self._open.discard(self)
 
 
 class MPIMessenger:
@@ -55,12 +52,9 @@ class MPIMessenger:
     def __init__(self, comm: MPI.Intracomm, now: Callable[[], float]):
         self._comm, self.now = comm, now
         self._under_way: list[StagedWork] = []
-        self._open: set[PersistentMessages] = set()
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
-        if kept:
-            return PersistentMessages(self._comm, stage, tag, self._open)
-        return AdHocMessages(self._comm, stage, tag)
+        return (PersistentMessages if kept else AdHocMessages)(self._comm, stage, tag)
 
     def begun(self, work: StagedWork) -> None:
         self._under_way.append(work)
@@ -71,36 +65,38 @@ class MPIMessenger:
     def test(self, requests: Requests) -> bool:
         return MPI.Request.Testall(requests)
 
-    def wait(self, work: StagedWork) -> None:
-        """Alone, wait inside MPI; else move all works on, since other ranks may wait for another one first."""
-        while not work.done:
-            if len(self._under_way) == 1:
-                MPI.Request.Waitall(work.requests)
-                work.advance()
-                continue
-            for other in tuple(self._under_way):
-                other.test()
-            if not work.done:
-                os.sched_yield()
+    def wait(self, requests: Requests) -> None:
+        others = [work for work in self._under_way if work.requests is not requests]
+        if not others:
+            MPI.Request.Waitall(requests)
+        while not MPI.Request.Testall(requests):
+            for work in others:
+                work.move_on()
+            os.sched_yield()
 
-    def free(self) -> None:
-        for messages in tuple(self._open):
-            messages.free()
+    def wait_for_all(self) -> None:
+        """Return once nothing is under way: before a call that blocks inside MPI, where nothing of ours moves on.
+
+        All ranks started the same works before that call, and so none waits here for one that will never come.
+        """
+        for work in tuple(self._under_way):
+            work.wait()
 
 
 class MessageWork(Work):
     """One message from the caller's hands."""
 
-    def __init__(self, request: MPI.Request, buffer: Array):
-        self._request, self._buffer = request, buffer
+    def __init__(self, messenger: MPIMessenger, request: MPI.Request, buffer: Array):
+        self._messenger, self._request, self._buffer = messenger, request, buffer
 
     def test(self) -> bool:
         return self._request.Test()
 
     def wait(self) -> Array:
-        self._request.Wait()
+        self._messenger.wait([self._request])
         return self._buffer
 
 
-def as_bytes(array: np.ndarray) -> np.ndarray:
-    return array.view(np.uint8)
+def as_words(array: np.ndarray) -> np.ndarray:
+    """The same memory as unsigned integers, which MPI can count up to 2^31 of, whatever their size."""
+    return array.view(f"u{min(array.itemsize, 8)}")

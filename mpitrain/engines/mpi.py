@@ -10,14 +10,14 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.call import Call, flat
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan
-from mpitrain.engines.messages import MessageWork, MPIMessenger, as_bytes
+from mpitrain.engines.messages import MessageWork, MPIMessenger
 from mpitrain.engines.scheduled import ScheduledWorld
 from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
 from mpitrain.event import Operation
 from mpitrain.launch_environment import mismatch
-from mpitrain.world import Array, Plan, Work, World
+from mpitrain.world import Array, Work, World
 
 FIRST_PLAN_TAG = 16384
 """Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""
@@ -30,6 +30,8 @@ class MPIWorld(ScheduledWorld):
 
     def __init__(self, comm: MPI.Intracomm, clock_offset: float = 0.0):
         self._comm = comm.Dup()
+        self.messenger: MPIMessenger
+        super().__init__(MPIMessenger(self._comm, self.now))
         self._caller_messages = comm.Dup()
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
@@ -37,8 +39,6 @@ class MPIWorld(ScheduledWorld):
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._call_tags = itertools.cycle(range(FIRST_PLAN_TAG))
         self._plan_tags = itertools.count(FIRST_PLAN_TAG)
-        self.messenger = MPIMessenger(self._comm, self.now)
-        self._closed = False
 
     @classmethod
     def of_job(cls) -> "MPIWorld":
@@ -50,9 +50,11 @@ class MPIWorld(ScheduledWorld):
 
     def _place(self) -> tuple[int, int, int]:
         """node, node_rank, node_size."""
-        pretended = int(os.environ.get("MPITRAIN_RANKS_PER_NODE", "0"))
-        if pretended > 0:
-            node = self.rank // pretended
+        pretended = os.environ.get("MPITRAIN_RANKS_PER_NODE")
+        if pretended is not None:
+            if not pretended.isdigit() or int(pretended) < 1:
+                raise UsageError(f"MPITRAIN_RANKS_PER_NODE={pretended}: expected a number of ranks, 1 or more")
+            node = self.rank // int(pretended)
         else:
             host = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
             node = host.bcast(self.rank)
@@ -61,13 +63,19 @@ class MPIWorld(ScheduledWorld):
         return sorted(set(nodes)).index(node), nodes[: self.rank].count(node), nodes.count(node)
 
     def barrier(self) -> None:
+        self._check_open()
+        self.messenger.wait_for_all()
         self._comm.Barrier()
 
     def start_send(self, buffer: Array, peer: int, tag: int = 0) -> Work:
-        return MessageWork(self._caller_messages.Isend(as_bytes(flat("send", buffer)), peer, tag), None)
+        self._check_open()
+        array = flat("send", buffer, written=False).view("u1")
+        return MessageWork(self.messenger, self._caller_messages.Isend(array, peer, tag), None)
 
     def start_recv(self, buffer: Array, peer: int, tag: int = 0) -> Work:
-        return MessageWork(self._caller_messages.Irecv(as_bytes(flat("recv", buffer)), peer, tag), buffer)
+        self._check_open()
+        array = flat("recv", buffer).view("u1")
+        return MessageWork(self.messenger, self._caller_messages.Irecv(array, peer, tag), buffer)
 
     def probe(self, peer: int | None = None, tag: int | None = None) -> tuple[int, int, int] | None:
         status = MPI.Status()
@@ -83,6 +91,8 @@ class MPIWorld(ScheduledWorld):
         return ThreadWork(function)
 
     def split(self, color: int | None, key: int = 0) -> World | None:
+        self._check_open()
+        self.messenger.wait_for_all()
         part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
         if part == MPI.COMM_NULL:
             return None
@@ -91,14 +101,14 @@ class MPIWorld(ScheduledWorld):
         return world
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self.messenger.free()
+        if not self.closed:
+            self.messenger.wait_for_all()
+            super().close()
             self._comm.Free()
             self._caller_messages.Free()
 
     def abort(self, code: int = 1) -> NoReturn:
-        self._comm.Abort(code)
+        MPI.COMM_WORLD.Abort(code)
         raise SystemExit(code)
 
     def _tag(self, kept: bool) -> int:
@@ -112,5 +122,5 @@ class MPIWorld(ScheduledWorld):
             )
         return tag
 
-    def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
+    def _opaque(self, call: Call, operation: Operation, why: str) -> LibraryPlan:
         return LibraryPlan(self.messenger, self._comm, call, operation, why)

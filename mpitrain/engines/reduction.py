@@ -40,18 +40,24 @@ def as_op(op: str | Op | Callable[[Any, Any], Any]) -> Op:
     raise ValueError(f"op {op!r}: expected one of {', '.join(OPS)}, an Op, or a function of (left, right)")
 
 
+def is_float(dtype: np.dtype) -> bool:
+    """Real or complex, half types included."""
+    return dtype.kind in "fc" or dtype.name == "bfloat16"
+
+
 def check_dtype(op: Op, dtype: np.dtype) -> None:
     """`TypeError` where the operation does not fit the type."""
-    is_float = dtype.kind in "fc" or dtype.name == "bfloat16"
-    if op.name == "mean" and not is_float:
+    if op is OPS["mean"] and not is_float(dtype):
         raise TypeError(f"op 'mean' needs floats: found {dtype}; use op='sum' and divide")
-    if dtype.kind not in "iufcb" and dtype.name != "bfloat16":
+    if dtype.kind not in "iub" and not is_float(dtype):
         raise TypeError(f"op {op.name!r} needs numbers: found {dtype}")
 
 
+def wide(array: np.ndarray) -> np.ndarray:
+    """The array itself, or a half type's values as float32, to compute with and round once."""
+    return array.astype(np.float32) if array.dtype.itemsize == 2 else array
+
+
 def divide(array: np.ndarray, size: int) -> None:
-    """The sum in `array` becomes the mean of `size` values, in place; half types divide in float32."""
-    if array.dtype.itemsize == 2:
-        array[...] = (array.astype(np.float32) / np.float32(size)).astype(array.dtype)
-    else:
-        np.divide(array, size, out=array)
+    """The sum in `array` becomes the mean of `size` values, in place."""
+    np.divide(wide(array), size, out=array, casting="same_kind")

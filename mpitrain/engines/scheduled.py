@@ -30,8 +30,18 @@ def program_of(algorithm: Algorithm, rank: int, size: int, root: int) -> Program
 class ScheduledWorld(World):
     """A world whose collectives run the catalogue's schedules."""
 
-    messenger: Messenger
     crowded = False  # more ranks than cores on some host; alike on all ranks
+
+    def __init__(self, messenger: Messenger):
+        self.messenger = messenger
+        self.closed = False
+        self._plans: list[StagedPlan] = []
+
+    def close(self) -> None:
+        for plan in self._plans:
+            if not plan.freed:
+                plan.free()
+        self._plans, self.closed = [], True
 
     def explain(self, collective: str, nbytes: int) -> Choice:
         return choose(collective, nbytes, self.engine, crowded=self.crowded)
@@ -54,6 +64,7 @@ class ScheduledWorld(World):
         received: Array | None = None,
         kept: bool = False,
     ) -> Plan:
+        self._check_open()
         call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
         commutative = call.op.commutative or not call.reduces
         if algorithm == "auto":
@@ -69,13 +80,21 @@ class ScheduledWorld(World):
             collective, choice.algorithm, self.engine, call.op.name if call.reduces else None, call.array.dtype.name,
             call.array.size, call.array.nbytes, self._tag(kept),
         )  # fmt: skip
-        if isinstance(found, Opaque):
-            return self._opaque(call, operation, choice.reason)
-        if not (commutative or found.ordered):
+        if isinstance(found, Algorithm) and not (commutative or found.ordered):
             raise ScheduleError(
                 f"{found} does not keep rank order, which op {operation.op!r} needs since it does not commute"
             )
-        return self._plan(call, found, operation, choice.reason, kept)
+        if isinstance(found, Opaque):
+            plan = self._opaque(call, operation, choice.reason)
+        else:
+            plan = self._plan(call, found, operation, choice.reason, kept)
+        if kept:
+            self._plans = [other for other in self._plans if not other.freed] + [plan]
+        return plan
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("this world is closed: expected calls before close() only")
 
     def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> StagedPlan:
         program = program_of(algorithm, self.rank, self.size, call.root if algorithm.rooted else 0)
@@ -98,6 +117,6 @@ class ScheduledWorld(World):
         """The tag of a call's messages: that of a plan, if it is kept, belongs to it alone."""
         raise NotImplementedError
 
-    def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
+    def _opaque(self, call: Call, operation: Operation, why: str) -> StagedPlan:
         """The plan of an algorithm that is not ours."""
         raise NotImplementedError

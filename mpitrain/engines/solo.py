@@ -2,18 +2,16 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NoReturn
 
-import numpy as np
-
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
 from mpitrain.engines.scheduled import ScheduledWorld
-from mpitrain.engines.staged import BoundStep, Requests, StagedPlan, StagedWork
+from mpitrain.engines.staged import Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.event import Operation
-from mpitrain.world import Plan, World
+from mpitrain.world import World
 
 
 class _NoMessages:
@@ -27,16 +25,13 @@ class _NoMessages:
     def test(self, requests: Requests) -> bool:
         return True
 
-    def wait(self, work: StagedWork) -> None:
+    def wait(self, requests: Requests) -> None:
         pass
 
     def begun(self, work: StagedWork) -> None:
         pass
 
     def ended(self, work: StagedWork) -> None:
-        pass
-
-    def free(self) -> None:
         pass
 
 
@@ -48,7 +43,7 @@ class SoloWorld(ScheduledWorld):
     engine = "solo"
 
     def __init__(self) -> None:
-        self.messenger = _NoMessages()
+        super().__init__(_NoMessages())
 
     def barrier(self) -> None:
         pass
@@ -62,13 +57,8 @@ class SoloWorld(ScheduledWorld):
     def split(self, color: int | None, key: int = 0) -> World | None:
         return None if color is None else SoloWorld()
 
-    def close(self) -> None:
-        pass
-
     def _tag(self, kept: bool) -> int:
         return 0
 
-    def _opaque(self, call: Call, operation: Operation, why: str) -> Plan:
-        """The library's collective among one rank: the data stay as they are, but for an alltoall's."""
-        copied = partial(np.copyto, call.received, call.array)
-        return StagedPlan(self.messenger, [BoundStep([copied], None, ())], operation, why, call.result)
+    def _opaque(self, call: Call, operation: Operation, why: str) -> StagedPlan:
+        raise ScheduleError(f"no MPI library runs {call.collective} in a world of one without MPI: use engine mpi")

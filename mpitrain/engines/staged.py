@@ -32,8 +32,8 @@ class Messenger(Protocol):
     def test(self, requests: Requests) -> bool:
         """Whether all of them are done."""
 
-    def wait(self, work: "StagedWork") -> None:
-        """Return once `work` is done; others under way move on meanwhile."""
+    def wait(self, requests: Requests) -> None:
+        """Return once all of them are done; works under way move on meanwhile, since other ranks may wait for those."""
 
     def now(self) -> float: ...
 
@@ -41,10 +41,7 @@ class Messenger(Protocol):
         """The work is under way."""
 
     def ended(self, work: "StagedWork") -> None:
-        """The work is done: it is no longer under way, and its event is complete."""
-
-    def free(self) -> None:
-        """Give back what is held for plans."""
+        """The work is done, or failed: it is no longer under way."""
 
 
 class BoundStep(NamedTuple):
@@ -62,61 +59,88 @@ class StagedPlan(Plan):
         self.messenger, self.steps, self.operation, self.why, self.result = messenger, steps, operation, why, result
         self.algorithm, self.engine = operation.algorithm, operation.engine
         self.freed = False
+        self._work: StagedWork | None = None
 
     def start(self) -> "StagedWork":
-        return StagedWork(self)
+        if self.freed:
+            raise ValueError(f"this plan of {self.operation.collective} was freed and cannot run again")
+        self._check_idle("it starts again")
+        self._work = StagedWork(self)
+        return self._work
 
     def free(self) -> None:
+        self._check_idle("it is freed")
         for step in self.steps:
             if step.messages is not None:
                 step.messages.free()
         self.steps, self.freed = [], True
+
+    def _check_idle(self, purpose: str) -> None:
+        if self._work is not None and not self._work.done:
+            raise ValueError(f"this plan of {self.operation.collective} is under way: wait for it before {purpose}")
 
 
 class StagedWork(Work):
     """A plan under way."""
 
     def __init__(self, plan: StagedPlan):
-        if plan.freed:
-            raise ValueError(f"this plan of {plan.operation.collective} was freed and cannot run again")
         self.plan, self.result = plan, plan.result
         self.event: Event = Event(plan.operation, plan.messenger.now())
         self.requests: Requests = []
         self.done = False
         self._at = -1
+        self._error: BaseException | None = None
         plan.messenger.begun(self)
-        self.advance()
-
-    def advance(self) -> None:
-        """The current stage's messages are done: do what follows, up to the next stage that has messages."""
-        steps = self.plan.steps
-        while True:
-            if self._at >= 0:
-                for action in steps[self._at].after:
-                    action()
-            self._at += 1
-            if self._at == len(steps):
-                self.requests = []
-                self.done = True
-                self.event.ended = self.plan.messenger.now()
-                self.plan.messenger.ended(self)
-                return
-            step = steps[self._at]
-            for action in step.before:
-                action()
-            if step.messages is not None:
-                self.requests = step.messages.post()
-                return
+        self._advance()
 
     def test(self) -> bool:
-        while not self.done:
-            if not self.plan.messenger.test(self.requests):
-                return False
-            self.advance()
-        return True
+        self.move_on()
+        self._raise_error()
+        return self.done
 
     def wait(self) -> Any:
         if not self.done:
             self.event.awaited = self.plan.messenger.now()
-            self.plan.messenger.wait(self)
+        while not self.done:
+            self.plan.messenger.wait(self.requests)
+            self._advance()
+        self._raise_error()
         return self.result
+
+    def move_on(self) -> None:
+        """As `test`, for whoever waits for another work: an error is kept for the one who waits for this."""
+        while not self.done and self.plan.messenger.test(self.requests):
+            self._advance()
+
+    def _advance(self) -> None:
+        """The current stage's messages are done: do what follows, up to the next stage that has messages."""
+        try:
+            self.requests = self._next_requests()
+        except BaseException as error:  # an operation of the caller's, say
+            self._error, self.requests = error, []
+        if not self.requests:
+            self.done = True
+            self.event.ended = self.plan.messenger.now()
+            self.plan.messenger.ended(self)
+
+    def _next_requests(self) -> Requests:
+        """The messages of the next stage that has any, posted; none after the last."""
+        steps = self.plan.steps
+        if self._at >= 0:
+            self._run(steps[self._at].after)
+        for at in range(self._at + 1, len(steps)):
+            self._at, step = at, steps[at]
+            self._run(step.before)
+            if step.messages is not None:
+                return step.messages.post()
+            self._run(step.after)
+        return []
+
+    @staticmethod
+    def _run(actions: Sequence[Action]) -> None:
+        for action in actions:
+            action()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -23,7 +23,7 @@ def test_init_without_a_launcher(monkeypatch):
 
 @pytest.mark.parametrize("collective", [c for c in CATALOGUE if c != "gossip"])
 def test_all_data_stay_as_they_are(world, collective):
-    for algorithm in (*CATALOGUE[collective], LIBRARY, "auto"):
+    for algorithm in (*CATALOGUE[collective], "auto"):
         for count in (0, 1, 5):
             data = np.arange(float(count))
             got = getattr(world, collective)(data.copy(), algorithm=algorithm)
@@ -76,6 +76,19 @@ FAULTS = {
         lambda w: w.bcast([1, 2]), TypeError,
         "expected an array (NumPy, CuPy, or an object with the buffer protocol, __array_interface__, DLPack or "
         "__cuda_array_interface__), found list; make one with numpy.asarray",
+    ),
+    "the library": (
+        lambda w: w.allreduce(np.ones(3), algorithm=LIBRARY), ScheduleError,
+        "no MPI library runs allreduce in a world of one without MPI: use engine mpi",
+    ),
+    "counts where there are none": (
+        lambda w: w.plan("allreduce", np.ones(3), counts=[3]), ValueError,
+        "allreduce: takes no counts: expected them for reduce_scatter and allgather only",
+    ),
+    "no collective": (
+        lambda w: w.plan("frob", np.ones(3)), ScheduleError,
+        "no choice for 'frob': name an algorithm, or one of allreduce, reduce_scatter, allgather, bcast, reduce, "
+        "alltoall, exscan",
     ),
     "counts": (
         lambda w: w.allgather(np.ones(3), [2]), ValueError,

@@ -195,5 +195,26 @@ def test_number_types(world, dtype):
 def test_the_library_refuses_what_it_cannot_do(world):
     with pytest.raises(ScheduleError, match="the MPI library cannot reduce float16: choose one of our algorithms"):
         world.allreduce(np.ones(3, np.float16), algorithm=LIBRARY)
-    with pytest.raises(ScheduleError, match="the MPI library does not know op 'hypot': expected one of sum, mean"):
+    with pytest.raises(ScheduleError, match="does not know the operation 'hypot' given: expected one of sum, mean"):
         world.allreduce(np.ones(3), np.hypot, algorithm=LIBRARY)
+
+
+def test_an_operation_is_what_it_does_and_not_its_name(world):
+    def sum(left, right):
+        return np.maximum(left, right)
+
+    with pytest.raises(ScheduleError, match="the MPI library does not know the operation 'sum' given"):
+        world.allreduce(np.ones(3), sum, algorithm=LIBRARY)
+    assert (world.allreduce(np.full(3, float(world.rank)), sum, algorithm="direct") == world.size - 1).all()
+
+
+def test_gossip_keeps_the_mean(world):
+    data = np.array([float(world.rank), 1.0], np.float32)
+    got = world.plan("gossip", data, algorithm="one_peer_exponential").run()
+    total = world.allreduce(got.copy())
+    np.testing.assert_allclose(total, [sum(range(world.size)), world.size], rtol=1e-6)
+    if world.size & (world.size - 1) == 0:
+        np.testing.assert_allclose(got, [(world.size - 1) / 2, 1.0])
+    if world.size > 1:
+        with pytest.raises(TypeError, match="a program with weights needs floats: found int64"):
+            world.plan("gossip", np.ones(3, int), algorithm="one_peer_exponential")
