@@ -1,8 +1,19 @@
-"""The one kind of error that is the user's to mend."""
+"""The errors that are no bug: what the user can mend, and a training run that went wrong by its numbers."""
 
 
 class UsageError(Exception):
     """A bad argument, file or configuration: what, where, what was expected and how to mend it, in one line.
 
-    The command line prints the line from rank 0 alone, without a traceback, and exits with code 2.
+    The command line prints the line without a traceback and exits with code 2. `agreed`: every rank raises it, so that
+    rank 0 alone need speak; else the rank that raises it must end the job.
     """
+
+    def __init__(self, text: str, agreed: bool = False):
+        super().__init__(text)
+        self.agreed = agreed
+
+
+class Diverged(Exception):
+    """The loss or a gradient is no number any more; raised on every rank. One line, exit code 1."""
+
+    agreed = True

@@ -129,21 +129,41 @@ class World:
     def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("exscan", buffer, algorithm, op).start()
 
-    def gather(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array | None:
+    def gather(
+        self, buffer: Array, root: int = 0, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
+    ) -> Array | None:
         """The root gets all ranks' blocks, one after the other."""
+        return self.start_gather(buffer, root, counts, algorithm=algorithm).wait()
+
+    def start_gather(
+        self, buffer: Array, root: int = 0, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
+    ) -> Work:
         self._not_there_yet("gather")
 
-    def scatter(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array:
+    def scatter(
+        self, buffer: Array, root: int = 0, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
+    ) -> Array:
         """Every rank gets its block of the root's buffer."""
+        return self.start_scatter(buffer, root, counts, algorithm=algorithm).wait()
+
+    def start_scatter(
+        self, buffer: Array, root: int = 0, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
+    ) -> Work:
         self._not_there_yet("scatter")
 
     def scan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Array:
         """`buffer` becomes the combination of all ranks' up to this one, in rank order."""
+        return self.start_scan(buffer, op, algorithm=algorithm).wait()
+
+    def start_scan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         self._not_there_yet("scan")
 
     def barrier(self) -> None:
         """Returns once every rank has called it."""
-        self._not_there_yet("barrier")
+        self.start_barrier().wait()
+
+    def start_barrier(self) -> Work:
+        self._not_there_yet("start_barrier")
 
     def plan(
         self,
@@ -182,7 +202,7 @@ class World:
         """(peer, tag, nbytes) of a message that could be received now, None if there is none."""
         self._not_there_yet("probe")
 
-    def window(self, count: int, dtype: Any) -> Any:
+    def window(self, count: int, dtype: Any = "float32") -> Any:
         """Memory that all ranks can put to, get from and accumulate into. Collective."""
         self._not_there_yet("window")
 

@@ -27,7 +27,7 @@ def price(
     Parameters
     ----------
     collective
-        Any of the catalogue's.
+        allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, exscan or gossip.
     algorithm
         One of the collective's algorithms; all of them if left away.
     ranks
@@ -44,7 +44,7 @@ def price(
     from mpitrain.analysis.network import Network
     from mpitrain.analysis.price import price as priced
 
-    check_ranks(ranks, 512)
+    check_ranks(ranks, 256)
     try:
         network = Network.flat(alpha, beta, gamma)
     except ValueError as error:
@@ -54,7 +54,9 @@ def price(
         if isinstance(found, Opaque):
             raise ScheduleError(f"{found} is opaque: its steps are the library's own, there is nothing to price")
         schedule = found.schedule(ranks)
-        table.add_row(str(found), *(f"{priced(schedule, nbytes_of(text), network) * 1e6:,.2f}" for text in nbytes))
+        table.add_row(
+            str(found), *(f"{priced(schedule, float(nbytes_of(text)), network) * 1e6:,.2f}" for text in nbytes)
+        )
     console = Console()
     console.print(table)
     console.print(

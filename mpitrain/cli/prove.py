@@ -6,6 +6,7 @@ from mpitrain.cli.schedules import Ranks, algorithms, check_ranks
 from mpitrain.collectives.algorithm import Opaque
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.collectives.schedule import ScheduleError
+from mpitrain.errors import UsageError
 
 
 def prove(collective: str | None = None, *, algorithm: str | None = None, ranks: Ranks = 16) -> None:
@@ -17,9 +18,9 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
     Parameters
     ----------
     collective
-        One collective; all of them if left away.
+        allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, exscan or gossip; all of them if left away.
     algorithm
-        One of the collective's algorithms; all of them if left away.
+        One algorithm; all of them if left away.
     ranks
         The largest size.
     """
@@ -27,14 +28,22 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
     from mpitrain.analysis.prove import prove as proved
 
     check_ranks(ranks, 256)
-    for family in [collective] if collective else CATALOGUE:
-        for found in algorithms(family, algorithm if collective else None).values():
+    families = [collective] if collective else [c for c in CATALOGUE if algorithm is None or algorithm in CATALOGUE[c]]
+    if not families:
+        names = ", ".join(sorted({name for family in CATALOGUE.values() for name in family}))
+        raise UsageError(f"no algorithm {algorithm!r}: expected one of {names}")
+    for family in families:
+        for found in algorithms(family, algorithm).values():
             if isinstance(found, Opaque):
                 raise ScheduleError(f"{found} is opaque: its steps are the library's own, there is nothing to prove")
             began = time.perf_counter()
             for size in range(1, ranks + 1):
                 for schedule in found.schedules(size):
-                    card.check(schedule, proved(schedule))
+                    try:
+                        card.check(schedule, proved(schedule))
+                    except ScheduleError as error:
+                        told = str(error)
+                        raise ScheduleError(told if str(schedule) in told else f"{schedule}: {told}") from None
             seconds = time.perf_counter() - began
             roots = ", all roots" if found.rooted else ""
             print(f"{found!s:34} proved at sizes 1-{ranks}{roots} ({seconds:.2f} s)")

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import CATALOGUE, find
 from mpitrain.errors import UsageError
+from mpitrain.training.config import Whole
 
-Ranks = Annotated[int, Parameter(name=["-n", "--ranks"])]
+Ranks = Annotated[Whole, Parameter(name=["-n", "--ranks"])]
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 

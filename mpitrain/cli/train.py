@@ -1,8 +1,9 @@
 """`python -m mpitrain [train]`: train on all ranks."""
 
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 from cyclopts import Parameter
 
@@ -31,10 +32,15 @@ def train(
     from mpitrain.training.loop import train as train_all
 
     with init(checked.engine) as world:
+        signal.signal(signal.SIGTERM, _interrupt)  # what Open MPI makes of Ctrl-C
         try:
             train_all(world, checked, resume)
-        except KeyboardInterrupt:  # other ranks may sit in a message that will never come
+        except KeyboardInterrupt as interruption:  # other ranks may sit in a message that will never come
             if world.rank == 0:
-                print("mpitrain: interrupted: the metrics so far are in the run folder", file=sys.stderr, flush=True)
+                print(f"mpitrain: {str(interruption) or 'interrupted'}", file=sys.stderr, flush=True)
             world.abort(130)
     return 0
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -8,6 +8,7 @@ import numpy as np
 from mpitrain.data.idx import read_idx
 from mpitrain.errors import UsageError
 
+MOST_CLASSES = 65536  # where nobody says how many: a label beyond is a broken file
 SUFFIXES = ("", ".gz")
 
 
@@ -44,7 +45,11 @@ def read_part(folder: Path, prefix: str, classes: int | None = None, sides: tupl
 
 def find(folder: Path, prefix: str, content: str, dimensions: int) -> Path:
     """The file, such as `train-images-idx3-ubyte` or `train-images.idx3-ubyte.gz`, whichever is there first."""
-    if not folder.exists():
+    try:
+        there = folder.exists()
+    except OSError as fault:
+        raise UsageError(f"{folder}: cannot be read ({fault.strerror}), expected a folder of IDX files") from None
+    if not there:
         raise UsageError(f"{folder}: no such folder, expected one of IDX files; check --data-dir")
     if not folder.is_dir():
         raise UsageError(f"{folder}: not a folder, expected one of IDX files; check --data-dir")
@@ -57,10 +62,11 @@ def find(folder: Path, prefix: str, content: str, dimensions: int) -> Path:
 
 
 def _check_labels(path: Path, labels: np.ndarray, classes: int | None) -> None:
-    wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
+    most = MOST_CLASSES if classes is None else classes
+    wrong = (labels < 0) | (labels >= most)
     if wrong.any():
         position = int(wrong.argmax())
-        expected = "at least 0" if classes is None else f"0 to {classes - 1}"
+        expected = f"0 to {most - 1}"
         raise UsageError(f"{path}: label {labels[position]} of image {position} is out of range, expected {expected}")
 
 

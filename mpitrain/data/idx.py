@@ -26,6 +26,7 @@ TYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
+MOST_DIMENSIONS = 16
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -39,7 +40,7 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
     if len(content) < 4:
         raise UsageError(f"{path}: only {len(content)} bytes, expected an IDX file; fetch it again")
     zero, code, dimensions = struct.unpack_from(">HBB", content)
-    if zero != 0 or code not in TYPES or dimensions == 0:
+    if zero != 0 or code not in TYPES or not 1 <= dimensions <= MOST_DIMENSIONS:
         known = ", ".join(f"0x{code:02x}" for code in TYPES)
         raise UsageError(
             f"{path}: wrong magic number 0x{content[:4].hex()}, expected 0x0000, a type code ({known}) and a number of "

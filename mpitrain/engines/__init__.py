@@ -2,6 +2,7 @@
 
 import os
 
+from mpitrain.errors import UsageError
 from mpitrain.launch_environment import environment_rank
 from mpitrain.world import World
 
@@ -14,15 +15,22 @@ def init(engine: str = "auto") -> World:
     """
     if engine not in ("auto", "mpi", "solo"):
         raise ValueError(f"engine {engine!r}: expected auto, mpi or solo")
-    if engine == "solo" or (engine == "auto" and environment_rank(os.environ) is None):
+    launched = environment_rank(os.environ)
+    if engine == "solo" and launched is not None and launched.size != 1:
+        raise UsageError(
+            f"engine solo is for one process: expected no launcher, found that {launched.launcher} started us; "
+            f"leave the launcher or the engine away",
+            agreed=True,
+        )
+    if engine == "solo" or (engine == "auto" and launched is None):
         from mpitrain.engines.solo import SoloWorld
 
         return SoloWorld()
-    from mpitrain.engines.cores import limit_blas_threads
+    from mpitrain.engines.cores import cores_of_rank, limit_blas_threads
     from mpitrain.engines.failure import end_job_on_failure
     from mpitrain.engines.mpi import MPIWorld
 
     world = MPIWorld.of_job()
-    limit_blas_threads(world)
+    limit_blas_threads(cores_of_rank(world))
     end_job_on_failure(world)
     return world

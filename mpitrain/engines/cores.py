@@ -3,7 +3,7 @@
 import os
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mpitrain.world import World
 
@@ -22,5 +22,11 @@ def cores_of_rank(world: World) -> int:
     return max(1, len(own) // sharing)
 
 
-def limit_blas_threads(world: World) -> None:
-    threadpool_limits(cores_of_rank(world), user_api="blas")
+def limit_blas_threads(threads: int) -> None:
+    """From now on BLAS takes at most so many threads."""
+    threadpool_limits(threads, user_api="blas")
+
+
+def blas_threads() -> int:
+    """How many BLAS takes now."""
+    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)

@@ -4,9 +4,11 @@ Without this the others wait for ever for messages of a rank that is gone.
 """
 
 import sys
+import time
 import traceback
 from types import TracebackType
 
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.world import World
 
@@ -17,8 +19,10 @@ def end_job_on_failure(world: World) -> None:
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             world.abort(130)
-        if issubclass(kind, UsageError):
-            print(f"mpitrain: {error}", file=sys.stderr, flush=True)
+        if issubclass(kind, UsageError | ScheduleError):
+            if world.rank != 0:
+                time.sleep(1)  # most likely all ranks raise it, and one line is enough
+            print(f"mpitrain: rank {world.rank} of {world.size}: {error}", file=sys.stderr, flush=True)
             world.abort(2)
         text = "".join(traceback.format_exception(kind, error, trace))
         print(f"mpitrain: rank {world.rank} of {world.size} failed:\n{text}", end="", file=sys.stderr, flush=True)

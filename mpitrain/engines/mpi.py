@@ -45,7 +45,7 @@ class MPIWorld(ScheduledWorld):
         """All ranks that the launcher started. `UsageError` if it was another MPI's launcher."""
         trap = mismatch(os.environ, MPI.Get_library_version(), MPI.COMM_WORLD.Get_size())
         if trap:
-            raise UsageError(trap)
+            raise UsageError(trap, agreed=True)
         return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD))
 
     def _place(self) -> tuple[int, int, int]:

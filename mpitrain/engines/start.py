@@ -32,7 +32,7 @@ from mpi4py import MPI  # noqa: E402
 if not MPI.Is_initialized():
     trap = mismatch(os.environ, MPI.Get_library_version(), None)
     if trap:
-        raise UsageError(trap)
+        raise UsageError(trap, agreed=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mpi4py suspects the trap too; of_job() names it and the way out, once
         MPI.Init_thread(MPI.THREAD_MULTIPLE)

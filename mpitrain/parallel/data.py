@@ -40,6 +40,11 @@ class Exchanged(NamedTuple):
     arrived: float
     ended: float
 
+    @property
+    def seconds(self) -> float:
+        """What the exchange took of the step: calls during backward, and the wait at its end."""
+        return self.overlapped + self.ended - self.arrived
+
 
 def cut_buckets(layout: Layout, bucket_bytes: int, itemsize: int) -> list[Bucket]:
     """Whole units in the order of backward; a bucket is closed once it has `bucket_bytes` bytes or more."""
@@ -106,6 +111,11 @@ class DataParallel:
         ended = self.world.now()
         events = tuple(work.event for work in self._under_way if work.event is not None)
         return Exchanged(float(self.header[0]), round(float(self.header[1])), events, self._overlapped, arrived, ended)
+
+    def close(self) -> None:
+        """Free the plans. Collective."""
+        for plan in self.plans:
+            plan.free()
 
     def state(self) -> dict[str, np.ndarray]:
         """Nothing outlives a step."""

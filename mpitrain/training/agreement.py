@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from mpitrain.errors import UsageError
+from mpitrain.parallel.rows import rows
 from mpitrain.world import World
 
 Result = TypeVar("Result")
@@ -23,15 +24,12 @@ def agreed(world: World, action: Callable[[], Result]) -> Result:
     if first is None:
         return result
     ranks = [rank for rank, text in enumerate(faults) if text == first]
-    if len(ranks) == world.size:
-        raise UsageError(first)
-    raise UsageError(f"{first} (on rank {', '.join(map(str, ranks))} of {world.size})")
+    where = "" if len(ranks) == world.size else f" (on rank {', '.join(map(str, ranks))} of {world.size})"
+    raise UsageError(f"{first}{where}", agreed=True)
 
 
 def _gather(world: World, text: str) -> list[str]:
-    own = np.frombuffer(text.encode(), np.uint8)
-    longest = int(world.allreduce(np.array([own.size]), "max")[0])
-    texts = np.zeros((world.size, longest), np.uint8)
-    texts[world.rank, : own.size] = own
-    world.allreduce(texts, "max")
-    return [row.tobytes().rstrip(b"\0").decode() for row in texts]
+    own = text.encode(errors="surrogateescape")
+    longest = int(world.allreduce(np.array([len(own)]), "max")[0])
+    padded = np.frombuffer(own.ljust(longest, b"\0"), np.uint8)
+    return [row.tobytes().rstrip(b"\0").decode(errors="surrogateescape") for row in rows(world, padded)]

@@ -1,7 +1,8 @@
 """A run's configuration: every option with its default, as on the command line and in TOML."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +13,22 @@ from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY
 from mpitrain.errors import UsageError
 from mpitrain.models import RECIPES
 
-Several = Parameter(consume_multiple=True, negative="", show_default=lambda widths: " ".join(map(str, widths)))
+
+def _whole(kind: Any, tokens: Sequence[Any]) -> Any:
+    """Integers from the command line; the library would round fractions."""
+    for token in tokens:
+        if not re.fullmatch(r"[+-]?\d+", token.value):
+            raise ValueError(f'expected a whole number, found "{token.value}"')
+    numbers = tuple(int(token.value) for token in tokens)
+    return numbers if kind == tuple[int, ...] else numbers[0]
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""An integer option."""
+
+Several = Parameter(
+    converter=_whole, consume_multiple=(1, None), negative="", show_default=lambda widths: " ".join(map(str, widths))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +42,19 @@ class Config:
     hidden
         Widths of the hidden linear layers, such as 1024 1024.
     channels
-        Channels of the convolutions (cnn).
+        Channels of the one or two convolutions (cnn).
     data
         Data set: fashion is embedded; mnist and idx are read from --data-dir.
     data_dir
-        Folder of IDX files, gzipped or not.
+        Folder of IDX files, gzipped or not (mnist, idx).
     batch
         Samples a rank in each step.
     global_batch
-        Samples of all ranks together in each step, instead of --batch.
+        Samples of all ranks together in each step, instead of --batch; at most all there are.
     epochs
         Passes over the training data; the learning rate falls linearly to 0 over them.
     steps
-        Stop after this many steps; --resume goes on from there.
+        Stop after this many steps, on the same decay of the learning rate; --resume goes on from there.
     lr
         Learning rate for a global batch of 256 samples; scaled linearly to the actual one.
         Default: mlp 0.1, cnn 0.08.
@@ -49,17 +65,19 @@ class Config:
     weight_decay
         L2 penalty. Default: mlp 0.0005, cnn 0.005.
     warmup_steps
-        Steps in which the learning rate climbs to its full value. Default: mlp 0, cnn 40.
+        Steps in which the learning rate climbs to its full value, at most half of the run's. Default: mlp 0,
+        cnn 40.
     seed
         Of initial values and of the order of samples.
     algorithm
-        Allreduce algorithm of the gradients: auto, library (MPI's own), or a name from the catalogue.
+        Allreduce algorithm of the gradients: auto, library (MPI's own), ring, recursive_doubling, halving_doubling,
+        binomial_tree or direct.
     engine
         How messages move: auto, mpi, or solo (one process without MPI).
     bucket_bytes
         Gradients are exchanged in buckets of at least this many bytes, while backward runs.
     run_dir
-        Folder in which the run's own folder is made.
+        Folder in which the run's own folder is made, below the working directory unless absolute.
     name
         Name of the run. Default: that of the model.
     progress
@@ -71,19 +89,19 @@ class Config:
     channels: Annotated[tuple[int, ...], Several] = (32, 64)
     data: Literal["fashion", "mnist", "idx"] = "fashion"
     data_dir: Path | None = None
-    batch: int = 32
-    global_batch: int | None = None
-    epochs: int = 10
-    steps: int | None = None
+    batch: Whole = 32
+    global_batch: Whole | None = None
+    epochs: Whole = 10
+    steps: Whole | None = None
     lr: float | None = None
     momentum: float = 0.9
     nesterov: Annotated[bool, Parameter(negative="")] = False
     weight_decay: float | None = None
-    warmup_steps: int | None = None
-    seed: int = 0
+    warmup_steps: Whole | None = None
+    seed: Whole = 0
     algorithm: str = "auto"
     engine: Literal["auto", "mpi", "solo"] = "auto"
-    bucket_bytes: int = 1 << 20
+    bucket_bytes: Whole = 1 << 20
     run_dir: Path = Path("runs")
     name: str | None = None
     progress: Literal["auto", "live", "plain"] = "auto"
@@ -92,7 +110,11 @@ class Config:
         """The same with the model's defaults filled in, checked. `UsageError` names the first value that is wrong."""
         name = self.model if self.name is None else self.name
         config = replace(
-            self, lr=self.own_lr, weight_decay=self.own_weight_decay, warmup_steps=self.own_warmup_steps, name=name
+            self,
+            lr=self.own_lr,
+            weight_decay=self.own_weight_decay,
+            warmup_steps=self.own_warmup_steps,
+            name=name,
         )
         config._check()
         return config
@@ -116,14 +138,15 @@ class Config:
         for name in ("batch", "global_batch", "epochs", "steps", "bucket_bytes"):
             self._demand(name, "1 or more", lambda value: value is None or value >= 1)
         for name in ("seed", "warmup_steps", "weight_decay"):
-            self._demand(name, "0 or more", lambda value: value >= 0)
+            self._demand(name, "0 or more", lambda value: value is None or value >= 0)
         for name in ("hidden", "channels"):
             self._demand(name, "widths of 1 or more", lambda value: all(width >= 1 for width in value))
         self._demand("channels", "one or two convolutions", lambda value: 1 <= len(value) <= 2)
         self._demand("lr", "a number above 0", lambda value: value > 0 and math.isfinite(value))
         self._demand("momentum", "0 or more and less than 1", lambda value: 0 <= value < 1)
         self._demand("weight_decay", "a finite number", math.isfinite)
-        self._demand("nesterov", "a momentum above 0 with it", lambda value: not value or self.momentum > 0)
+        if self.nesterov and self.momentum == 0:
+            raise UsageError("--nesterov: expected a --momentum above 0 with it, found 0")
         names = ("auto", *ALLREDUCE, LIBRARY)
         self._demand("algorithm", f"one of {', '.join(names)}", lambda value: value in names)
         self._demand("name", "a name without /", lambda value: value not in ("", ".", "..") and "/" not in value)
@@ -133,6 +156,12 @@ class Config:
         if not holds(value):
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
             raise UsageError(f"{option(name)} {shown}: expected {expected}")
+
+    @property
+    def mathematics(self) -> str:
+        """The options that the numbers of a run depend on, as TOML: alike in a run and in its continuation."""
+        others = ("steps", "progress", "run-dir", "name", "data-dir", "engine")
+        return "".join(f"{line}\n" for line in self.toml().splitlines() if line.split(" = ")[0] not in others)
 
     def toml(self) -> str:
         """Every option that has a value, one a line, as --config reads them."""
@@ -148,6 +177,8 @@ def option(name: str) -> str:
 def _toml_value(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, Path):
+        value = value.absolute()  # to run again from anywhere
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

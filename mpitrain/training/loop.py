@@ -1,5 +1,6 @@
 """A run from start to summary: epochs, metrics, checkpoints."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mpitrain.data import load
-from mpitrain.errors import UsageError
+from mpitrain.engines.cores import blas_threads, limit_blas_threads
+from mpitrain.errors import Diverged, UsageError
 from mpitrain.training.agreement import agreed
 from mpitrain.training.checkpoint import Checkpoint, read, write, write_weights
 from mpitrain.training.config import Config
@@ -16,7 +18,7 @@ from mpitrain.training.progress import Display, display, terminal
 from mpitrain.training.run_folder import RunFolder
 from mpitrain.training.summary import show, summarise
 from mpitrain.training.timeline import Timeline
-from mpitrain.training.trainer import Diverged, Evaluation, StepDone, Trainer
+from mpitrain.training.trainer import Evaluation, StepDone, Trainer
 from mpitrain.world import World
 
 
@@ -63,18 +65,23 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
     totals = EpochTotals()
     if resumed is not None:
         saved = agreed(world, lambda: _resumable(trainer, RunFolder(resumed)))
-        trainer.load_state(saved)
-        totals = EpochTotals.of(saved["epoch"])
+        limit_blas_threads(saved.blas_threads)
+        trainer.load_state(saved.state)
+        totals = EpochTotals.of(saved.state["epoch"])
     folder = agreed(world, lambda: _open(world, config, resumed, trainer.done))
     screen = display(config, world.rank, _last_step(trainer))
     try:
         run = _Run(trainer, totals, folder, screen)
         held_out = run.to_the_end()
+    except KeyboardInterrupt:
+        where = f"; go on with --resume {folder.path}" if folder and folder.checkpoint.exists() else ""
+        raise KeyboardInterrupt(f"interrupted after step {trainer.done}{where}") from None
     finally:
         screen.close()
         if folder is not None:
             folder.close()
     summary = summarise(trainer, run.timeline, run.totals.loss, held_out, world.now() - began)
+    trainer.close()
     if folder is not None:
         folder.write_summary(summary)
         draw_curves(folder)
@@ -82,20 +89,16 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
     return summary
 
 
-def _resumable(trainer: Trainer, folder: RunFolder) -> dict[str, np.ndarray]:
-    state = read(folder.checkpoint, trainer.world.size, _parameters(trainer)).state
-    done, last = state["done"].item(), _last_step(trainer)
+def _resumable(trainer: Trainer, folder: RunFolder) -> Checkpoint:
+    saved = read(folder.checkpoint, trainer.world.size, trainer.config.mathematics)
+    done, last = saved.state["done"].item(), _last_step(trainer)
     if done >= last:
-        raise UsageError(f"--resume: {folder.path} has done {done} of {last} steps: nothing is left to do")
-    return dict(state)
+        raise UsageError(f"--resume: {folder.path} is at step {done}, the run ends at {last}: nothing is left to do")
+    return saved
 
 
 def _last_step(trainer: Trainer) -> int:
     return min(trainer.steps, trainer.config.steps or trainer.steps)
-
-
-def _parameters(trainer: Trainer) -> str:
-    return ", ".join(f"{slot.name} {'x'.join(map(str, slot.shape))}" for slot in trainer.layout.slots)
 
 
 def _open(world: World, config: Config, resumed: Path | None, done: int) -> RunFolder | None:
@@ -104,6 +107,8 @@ def _open(world: World, config: Config, resumed: Path | None, done: int) -> RunF
     if resumed is None:
         return RunFolder.create(config)
     folder = RunFolder(resumed)
+    folder.lock()
+    folder.write_config(config)
     folder.forget_after(done)
     return folder
 
@@ -129,16 +134,15 @@ class _Run:
                 self.totals = EpochTotals()
             elif trainer.done == last:
                 self.timeline.resolve()
+                held_out = self._evaluate()
                 self._save()
-                return trainer.evaluate()
+                return held_out
 
     def _step(self) -> None:
         try:
             done = self.trainer.step()
         except Diverged as error:
-            self._save()
-            kept = f"; its parameters are in {self.folder.weights}" if self.folder and self.trainer.done else ""
-            raise Diverged(f"{error}{kept}") from None
+            raise self._told(error) from None
         self.totals.add(done)
         self.timeline.add(done)
         self.last_done = done
@@ -147,12 +151,23 @@ class _Run:
                 "kind": "step", "step": done.step, "epoch": done.epoch, "loss": done.loss,
                 "accuracy": done.correct / done.samples, "lr": done.lr, "samples": done.samples,
                 "seconds": done.ended - done.begun,
-                "exchange_seconds": done.exchanged.ended - done.exchanged.arrived + done.exchanged.overlapped,
+                "exchange_seconds": done.exchanged.seconds,
             })  # fmt: skip
         self.screen.step(done)
 
+    def _evaluate(self) -> Evaluation:
+        held_out = self.trainer.evaluate()
+        if not math.isfinite(held_out.loss):
+            raise self._told(Diverged(f"step {self.trainer.done}: held-out loss {held_out.loss}; try a smaller --lr"))
+        return held_out
+
+    def _told(self, error: Diverged) -> Diverged:
+        """The same, and where the last good values are."""
+        kept = self.folder is not None and self.folder.weights.exists()
+        return Diverged(f"{error}; the last checkpoint is in {self.folder.path}") if kept and self.folder else error
+
     def _end_epoch(self) -> Evaluation:
-        held_out, shares = self.trainer.evaluate(), self.timeline.resolve()
+        held_out, shares = self._evaluate(), self.timeline.resolve()
         totals, done = self.totals, self.last_done
         rate = totals.samples / totals.seconds
         if self.folder is not None:
@@ -173,5 +188,5 @@ class _Run:
             return
         trainer = self.trainer
         state = trainer.state() | {"epoch": self.totals.state()}
-        write(self.folder.checkpoint, Checkpoint(state, trainer.world.size, _parameters(trainer)))
+        write(self.folder.checkpoint, Checkpoint(state, trainer.world.size, blas_threads(), trainer.config.mathematics))
         write_weights(self.folder.weights, trainer.layout.named(trainer.values))

@@ -4,8 +4,8 @@ import os
 import time
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
 
 from mpitrain.launch_environment import stdout_terminal
 from mpitrain.training.config import Config
@@ -48,12 +48,18 @@ class Plain(Silent):
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
         self.console.print(
             f"epoch {done.epoch:{len(str(self.epochs))}}/{self.epochs}  step {done.step:{len(str(self.steps))}}  "
-            f"loss {loss:.4f}  "
-            f"held-out accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
-            f"communication {shares.communication_share:.0%}",
+            f"loss {loss:.4g}  accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
+            f"comm {shares.communication_share:.0%}",
             soft_wrap=True,
             highlight=False,
         )
+
+
+class WholeLines(Progress):
+    """A bar with an empty line below: mpirun passes on whole lines only, and would keep the bar back for ever."""
+
+    def get_renderable(self) -> RenderableType:
+        return Group(*self.get_renderables(), "")
 
 
 class Live(Plain):
@@ -61,12 +67,11 @@ class Live(Plain):
 
     def __init__(self, console: Console, epochs: int, steps: int):
         super().__init__(console, epochs, steps)
-        self.bar = Progress(
+        self.bar = WholeLines(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
-            TextColumn("step {task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
+            TextColumn("step {task.completed}/{task.total}  loss {task.fields[loss]:.4g}"),
             TextColumn("{task.fields[rate]:,.0f} samples/s  comm {task.fields[communication]:.0%}"),
-            TimeRemainingColumn(compact=True),
             console=console,
             auto_refresh=False,
             expand=True,
@@ -82,10 +87,9 @@ class Live(Plain):
             return
         self.shown = now
         seconds = done.ended - done.begun
-        exchanging = done.exchanged.ended - done.exchanged.arrived + done.exchanged.overlapped
         self.bar.update(
             self.task, completed=done.step, epoch=done.epoch, loss=done.loss,
-            rate=done.samples / seconds, communication=exchanging / seconds, refresh=True,
+            rate=done.samples / seconds, communication=done.exchanged.seconds / seconds, refresh=True,
         )  # fmt: skip
 
     def close(self) -> None:

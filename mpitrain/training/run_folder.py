@@ -11,6 +11,7 @@
 Files appear whole or not at all: they are written under another name and then renamed.
 """
 
+import fcntl
 import json
 import os
 import time
@@ -25,6 +26,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self._metrics: TextIO | None = None
+        self._lock: int | None = None  # the folder itself, open
 
     @classmethod
     def create(cls, config: Config) -> "RunFolder":
@@ -47,7 +49,8 @@ class RunFolder:
                     f"--run-dir {config.run_dir}: cannot make {path}: {error.strerror}; name a folder you may write to"
                 ) from None
             folder = cls(path)
-            (path / "config.toml").write_text(config.toml())
+            folder.lock()
+            folder.write_config(config)
             return folder
 
     @property
@@ -75,11 +78,14 @@ class RunFolder:
         return self.path / "curves.svg"
 
     def log(self, line: dict[str, Any]) -> None:
-        """Append to metrics.jsonl; on disk when this returns."""
-        if self._metrics is None:
-            self._metrics = self.metrics.open("a")
-        self._metrics.write(json.dumps(line) + "\n")
-        self._metrics.flush()
+        """Append to metrics.jsonl, and flush."""
+        try:
+            if self._metrics is None:
+                self._metrics = self.metrics.open("a")
+            self._metrics.write(json.dumps(line, allow_nan=False) + "\n")
+            self._metrics.flush()
+        except OSError as error:
+            raise UsageError(f"cannot write {self.metrics}: {error.strerror}; make room, then --resume") from None
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of later steps, which a resumed run will write again."""
@@ -88,24 +94,45 @@ class RunFolder:
             kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
             write_whole(self.metrics, "".join(line + "\n" for line in kept).encode())
 
+    def lock(self) -> None:
+        """Keep other processes out until `close`. `UsageError` if one is in."""
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise UsageError(f"--resume: {self.path} is still running: wait for its end, or end it first") from None
+
+    def write_config(self, config: Config) -> None:
+        write_whole(self.config, config.toml().encode())
+
     def close(self) -> None:
+        """Let go of the folder; a second call does nothing."""
         if self._metrics is not None:
             self._metrics.close()
-            self._metrics = None
+        if self._lock is not None:
+            os.close(self._lock)
+        self._metrics = self._lock = None
 
     def read_metrics(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.metrics.read_text().splitlines()]
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+        write_whole(self.summary, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put a file there at once: a reader finds the old one or the new one, never a part."""
-    path.parent.mkdir(exist_ok=True)
+    """Put a file there at once: a reader finds the old one or the new one, never a part. `UsageError` if it cannot."""
     unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise UsageError(
+            f"cannot write {path}: {error.strerror or error}; make room, or use another --run-dir"
+        ) from None

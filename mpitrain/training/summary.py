@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mpitrain.parallel.rows import rows
 from mpitrain.training.timeline import Timeline
 from mpitrain.training.trainer import Evaluation, Trainer
 
@@ -19,12 +20,8 @@ def digest(values: np.ndarray) -> str:
 
 def replicas_alike(trainer: Trainer) -> bool:
     """Whether all ranks hold the same bits. Collective."""
-    world = trainer.world
     own = np.frombuffer(bytes.fromhex(digest(trainer.values)), np.uint8)
-    all_digests = np.zeros((world.size, own.size), np.uint8)
-    all_digests[world.rank] = own
-    world.allreduce(all_digests, "max")
-    return bool((all_digests == own).all())
+    return bool((rows(trainer.world, own) == own).all())
 
 
 def summarise(
@@ -32,13 +29,12 @@ def summarise(
 ) -> dict[str, Any]:
     """Rates and seconds are of this process's part of the run, if it was resumed. Collective."""
     world, shares = trainer.world, timeline.total
-    samples = len(timeline.step_seconds) * trainer.global_batch
     return {
         "test_accuracy": held_out.accuracy,
         "test_loss": held_out.loss,
         "train_loss": training_loss,
-        "samples_per_second": samples / sum(timeline.step_seconds) if samples else 0.0,
-        "step_seconds": statistics.median(timeline.step_seconds) if samples else 0.0,
+        "samples_per_second": timeline.samples / sum(timeline.step_seconds),
+        "step_seconds": statistics.median(timeline.step_seconds),
         "communication_share": shares.communication_share,
         "computing_seconds": shares.computing,
         "communicating_seconds": shares.communicating,
@@ -68,20 +64,22 @@ def show(console: Console, summary: dict[str, Any], folder: str) -> None:
 
     table = Table(show_header=False, title="summary", title_justify="left", title_style="bold")
     alike = "identical on all ranks" if summary["replicas_alike"] else "NOT identical on all ranks"
+    alone = summary["ranks"] == 1
     for name, value in (
         ("held-out accuracy", f"{summary['test_accuracy']:.2%}"),
-        ("training loss", f"{summary['train_loss']:.4f}"),
+        ("training loss", f"{summary['train_loss']:.4g}"),
         ("samples/s", f"{summary['samples_per_second']:,.0f}"),
         ("ranks", f"{summary['ranks']}, global batch {summary['global_batch']}"),
         ("steps", f"{summary['steps']}, median {summary['step_seconds'] * 1e3:.2f} ms"),
         ("computing", spent("computing")),
-        ("communicating", spent("communicating")),
-        ("waiting", f"{spent('waiting')}, mostly for rank {summary['slowest_rank']}"),
-        ("allreduce", f"{summary['algorithm']} ({summary['algorithm_why']})"),
+        ("communicating", "" if alone else spent("communicating")),
+        ("waiting", "" if alone else f"{spent('waiting')}, mostly for rank {summary['slowest_rank']}"),
+        ("allreduce", "" if alone else f"{summary['algorithm']} ({summary['algorithm_why']})"),
         ("engine", summary["engine"]),
-        ("parameters", f"{summary['parameters']:,}, {alike}"),
+        ("parameters", f"{summary['parameters']:,}{'' if alone else f', {alike}'}"),
         ("their SHA-256", summary["parameters_sha256"][:16] + "..."),
         ("run folder", folder),
     ):
-        table.add_row(name, value)
+        if value:
+            table.add_row(name, value)
     console.print(table)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mpitrain.parallel.rows import rows
 from mpitrain.training.trainer import StepDone
 from mpitrain.world import World
 
@@ -35,12 +36,14 @@ class Timeline:
     def __init__(self, world: World):
         self.world = world
         self.step_seconds: list[float] = []
+        self.samples = 0
         self._open: list[StepDone] = []
         self._totals = np.zeros((3, world.size))
 
     def add(self, done: StepDone) -> None:
         self._open.append(done)
         self.step_seconds.append(done.ended - done.begun)
+        self.samples += done.samples
 
     def resolve(self) -> Shares:
         """Shares of the steps added since the last call. Collective."""
@@ -56,9 +59,7 @@ class Timeline:
 
     def _gather(self, steps: list[StepDone]) -> np.ndarray:
         last_arrivals = self.world.allreduce(np.array([step.exchanged.arrived for step in steps]), "max")
-        shares = np.zeros((3, self.world.size))
-        shares[:, self.world.rank] = divide_time(steps, last_arrivals)
-        return self.world.allreduce(shares)
+        return rows(self.world, np.array(divide_time(steps, last_arrivals))).T
 
 
 def divide_time(steps: Sequence[StepDone], last_arrivals: np.ndarray) -> tuple[float, float, float]:

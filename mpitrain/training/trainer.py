@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from mpitrain.data import Dataset, epoch_order, share
+from mpitrain.errors import Diverged
 from mpitrain.models import MODELS
 from mpitrain.nn.layer import Call
 from mpitrain.nn.layout import Layout
@@ -14,14 +15,11 @@ from mpitrain.nn.loss import softmax_cross_entropy
 from mpitrain.nn.sequential import Sequential
 from mpitrain.optim import SGD, linear_decay, scaled
 from mpitrain.parallel.data import DataParallel, Exchanged
+from mpitrain.parallel.rows import rows
 from mpitrain.training.config import Config
 from mpitrain.world import World
 
 EVALUATED_AT_ONCE = 250
-
-
-class Diverged(Exception):
-    """The loss or a gradient is no number any more. The parameters are still those of the last good step."""
 
 
 class StepDone(NamedTuple):
@@ -48,9 +46,10 @@ class Trainer:
 
     def __init__(self, world: World, config: Config, dataset: Dataset):
         self.world, self.config, self.dataset = world, config, dataset
-        self.global_batch = config.global_batch or config.batch * world.size
+        self.global_batch = global_batch(config, dataset, world.size)
         self.steps_an_epoch = math.ceil(len(dataset.train_labels) / self.global_batch)
         self.steps = self.steps_an_epoch * config.epochs
+        self.warmup_steps = min(config.own_warmup_steps, self.steps // 2)
         self.rate = scaled(config.own_lr, self.global_batch)
         self.model = _model(config, dataset)
         self.layout = Layout.of(self.model)
@@ -78,7 +77,7 @@ class Trainer:
         loss = exchanged.loss_sum / len(batch)
         if not (math.isfinite(loss) and math.isfinite(self.strategy.gradients.sum())):
             self._report_divergence(loss, loss_sum)
-        lr = linear_decay(self.rate, self.done, self.steps, self.config.own_warmup_steps)
+        lr = linear_decay(self.rate, self.done, self.steps, self.warmup_steps)
         self.optimiser.step(self.strategy.gradients, lr)
         self.done += 1
         self.last_loss = loss
@@ -97,6 +96,10 @@ class Trainer:
             totals += softmax_cross_entropy(logits, labels, 1.0)[:2]
         loss_sum, correct = self.world.allreduce(totals)
         return Evaluation(float(loss_sum) / count, float(correct) / count)
+
+    def close(self) -> None:
+        """Free what was made. Collective."""
+        self.strategy.close()
 
     def state(self) -> dict[str, np.ndarray]:
         """All that the next step depends on, besides the configuration."""
@@ -117,16 +120,17 @@ class Trainer:
             self._shuffled = (epoch, epoch_order(len(self.dataset.train_labels), self.config.seed, epoch))
         return self._shuffled[1]
 
-    def _report_divergence(self, loss: float, own_loss_sum: float) -> None:
-        finite = np.zeros(self.world.size)
-        finite[self.world.rank] = math.isfinite(own_loss_sum)
-        self.world.allreduce(finite)
+    def _report_divergence(self, loss: float, own_loss_sum: float) -> NoReturn:
+        finite = rows(self.world, np.array([math.isfinite(own_loss_sum)]))
         culprits = [str(rank) for rank in range(self.world.size) if not finite[rank]]
-        where = (
-            f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the summed gradient is not finite"
-        )
-        last = f"the last good step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was good"
-        raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr or --warmup-steps")
+        where = f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the gradient is not finite"
+        last = f"the last finite step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was finite"
+        raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr, or more --warmup-steps")
+
+
+def global_batch(config: Config, dataset: Dataset, size: int) -> int:
+    """Samples of all ranks in a step; a batch larger than the data is all of the data."""
+    return min(config.global_batch or config.batch * size, len(dataset.train_labels))
 
 
 def _model(config: Config, dataset: Dataset) -> Sequential:

@@ -14,7 +14,14 @@ from mpitrain.training.config import Config, option
 
 ONE_LINE_FAULTS = {
     ("--bach", "3"): "Unknown option: --bach. Did you mean --batch?",
-    ("--batch", "many"): 'Invalid value for --batch: unable to convert "many" into int.',
+    ("--batch", "many"): 'Invalid value for --batch: expected a whole number, found "many"',
+    ("--batch", "1.5"): 'Invalid value for --batch: expected a whole number, found "1.5"',
+    ("--nesterov", "--momentum", "0"): "--nesterov: expected a --momentum above 0 with it, found 0",
+    ("prove", "--algorithm", "swing"): (
+        "no algorithm 'swing': expected one of binomial_tree, bruck, direct, halving_doubling, one_peer_exponential, "
+        "recursive_doubling, ring"
+    ),
+    ("prove", "-n", "1.5"): 'Invalid value for -n: expected a whole number, found "1.5"',
     ("--batch", "0"): "--batch 0: expected 1 or more",
     ("--hidden", "8", "0"): "--hidden 8 0: expected widths of 1 or more",
     ("--lr", "nan"): "--lr nan: expected a number above 0",
@@ -31,7 +38,7 @@ ONE_LINE_FAULTS = {
         "no",
     ): "--resume no: expected the folder of a run: cannot read no/config.toml: No such file or directory",
     ("--data", "mnist"): "data mnist needs a folder of IDX files; name it with --data-dir",
-    ("frobnicate",): "no command 'frobnicate': expected one of train, run, prove, price, draw, or options",
+    ("frobnicate",): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw), then options",
     ("prove", "allreduces"): (
         "no collective 'allreduces': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, "
         "exscan, gossip"
@@ -71,7 +78,14 @@ def test_faults_are_one_line(here, arguments):
     ("content", "fault"),
     [
         ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, batch, bucket-bytes, "),
-        ('epochs = "x"', 'Invalid value for [epochs] from run.toml: unable to convert "x" into int.'),
+        ('epochs = "x"', "run.toml: epochs = 'x': expected a whole number"),
+        ("epochs = 2.5", "run.toml: epochs = 2.5: expected a whole number"),
+        ("epochs = true", "run.toml: epochs = True: expected a whole number"),
+        ("hidden = [1.5]", "run.toml: hidden = [1.5]: expected a list of whole numbers"),
+        ("hidden = 8", "run.toml: hidden = 8: expected a list of whole numbers"),
+        ('lr = "0.1"', "run.toml: lr = '0.1': expected a number"),
+        ("nesterov = 1", "run.toml: nesterov = 1: expected true or false"),
+        ("name = 5", "run.toml: name = 5: expected text"),
         ("epochs = -1", "--epochs -1: expected 1 or more"),
         ("epochs = ", "--config run.toml: run.toml is not TOML: Invalid value (at end of document)"),
     ],

@@ -65,7 +65,7 @@ def test_mnist_is_ten_classes_of_28_by_28(folder):
         ),
         (
             {"train_labels": np.array([0, 1, -2, 0, 1, 2, 0], np.int8)},
-            "train-labels-idx1-ubyte: label -2 of image 2 is out of range, expected at least 0",
+            "train-labels-idx1-ubyte: label -2 of image 2 is out of range, expected 0 to 65535",
         ),
         (
             {"train_images": np.zeros((7, 20), np.uint8)},

@@ -189,10 +189,10 @@ def world():
     """All ranks of this launch."""
     from mpi4py import MPI
 
-    from mpitrain.engines.cores import limit_blas_threads
+    from mpitrain.engines.cores import cores_of_rank, limit_blas_threads
     from mpitrain.engines.mpi import MPIWorld
 
     world = MPIWorld(MPI.COMM_WORLD)
-    limit_blas_threads(world)
+    limit_blas_threads(cores_of_rank(world))
     yield world
     world.close()

@@ -101,7 +101,7 @@ def test_a_resumed_run_is_one_that_never_stopped(world, folder):
         records = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
         timeless = [[strip_times(record) for record in records_of_run] for records_of_run in records]
         assert timeless[0] == timeless[1]
-    with pytest.raises(UsageError, match=r"has done 20 of 20 steps: nothing is left to do"):
+    with pytest.raises(UsageError, match="is at step 20, the run ends at 20: nothing is left to do"):
         train(world, replace(options, name="stopped"), path)
 
 
@@ -129,8 +129,8 @@ def test_a_loss_that_is_no_number_stops_all_ranks(world, fashion, folder):
     with pytest.raises(Diverged) as failure:
         trainer.step()
     assert str(failure.value) == (
-        f"step 3: the loss is nan, on rank {world.size - 1}; the last good step is 2, loss {good.loss:.6g}; "
-        "try a smaller --lr or --warmup-steps"
+        f"step 3: the loss is nan, on rank {world.size - 1}; the last finite step is 2, loss {good.loss:.6g}; "
+        "try a smaller --lr, or more --warmup-steps"
     )
     assert np.array_equal(trainer.values, kept)
 

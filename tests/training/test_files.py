@@ -25,16 +25,17 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("the machine goes down")
 
     monkeypatch.setattr(run_folder.os, "fsync", crash)
-    with pytest.raises(OSError, match="the machine goes down"):
+    with pytest.raises(UsageError, match=r"cannot write .*file: the machine goes down; make room, or use another"):
         write_whole(tmp_path / "file", b"new and longer")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
 
 
 def test_a_checkpoint_comes_back_bit_by_bit(tmp_path):
     state = {"values": np.array([1 / 3, np.pi], np.float32), "done": np.array(7), "empty": np.zeros(0)}
-    checkpoint.write(tmp_path / "state" / "c", Checkpoint(state, 3, "fc1.weight 2x1"))
-    found = checkpoint.read(tmp_path / "state" / "c", 3, "fc1.weight 2x1")
-    assert found.state.keys() == state.keys()
+    checkpoint.write(tmp_path / "state" / "c", Checkpoint(state, 3, 2, "lr = 0.1\n"))
+    found = checkpoint.read(tmp_path / "state" / "c", 3, "lr = 0.1\n")
+    assert (found.ranks, found.blas_threads, found.state.keys()) == (3, 2, state.keys())
     for name, array in state.items():
         assert found.state[name].tobytes() == array.tobytes()
         assert found.state[name].dtype == array.dtype
@@ -42,30 +43,46 @@ def test_a_checkpoint_comes_back_bit_by_bit(tmp_path):
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
     path = tmp_path / "c"
-    checkpoint.write(path, Checkpoint({"values": np.ones(9)}, 3, "fc1.weight 3x3"))
-    for ranks, parameters, fault in (
-        (4, "fc1.weight 3x3", "--resume: the run had 3 ranks: expected as many now, found 4"),
-        (
-            3,
-            "fc1.weight 9",
-            f"--resume: {path}: parameters of another model: expected fc1.weight 9, found fc1.weight 3x3",
-        ),
+    checkpoint.write(path, Checkpoint({"values": np.ones(9)}, 3, 1, "lr = 0.1\nseed = 3\n"))
+    for ranks, configuration, fault in (
+        (4, "lr = 0.1\nseed = 3\n", "--resume: the run had 3 ranks: expected as many now, found 4"),
+        (3, "lr = 0.1\nseed = 4\n", "--resume: config.toml was changed since: expected seed = 3, found seed = 4"),
     ):
         with pytest.raises(UsageError) as failure:
-            checkpoint.read(path, ranks, parameters)
+            checkpoint.read(path, ranks, configuration)
         assert str(failure.value) == fault
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(UsageError, match=r"--resume: .*c: not a checkpoint \(.*\); start the run anew"):
-        checkpoint.read(path, 3, "fc1.weight 3x3")
-    with pytest.raises(UsageError, match=r"no such file: the run has not saved its state yet; start it anew"):
+        checkpoint.read(path, 3, "")
+    checkpoint.write_weights(path, {"fc1.weight": np.ones(3)})
+    with pytest.raises(UsageError, match="not a checkpoint of mpitrain; start the run anew"):
+        checkpoint.read(path, 3, "")
+    with pytest.raises(UsageError, match=r"no such file: the run saved no state yet; start it anew"):
         checkpoint.read(tmp_path / "none", 3, "")
+
+
+def test_a_folder_in_use_is_kept_from_others(tmp_path):
+    config = replace(Config().completed(), run_dir=tmp_path)
+    folder = RunFolder.create(config)
+    with pytest.raises(UsageError, match="is still running: wait for its end, or end it first"):
+        RunFolder(folder.path).lock()
+    folder.close()
+    other = RunFolder(folder.path)
+    other.lock()
+    other.close()
 
 
 def test_run_folders_of_one_second_get_names_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder.time, "strftime", lambda form: "20261123-152117")
     config = replace(Config().completed(), run_dir=tmp_path / "runs")
-    names = [RunFolder.create(config).path.name for _ in range(3)]
-    assert names == ["20261123-152117-mlp", "20261123-152117-mlp-2", "20261123-152117-mlp-3"]
+    folders = [RunFolder.create(config) for _ in range(3)]
+    for folder in folders:
+        folder.close()
+    assert [folder.path.name for folder in folders] == [
+        "20261123-152117-mlp",
+        "20261123-152117-mlp-2",
+        "20261123-152117-mlp-3",
+    ]
 
 
 def test_a_run_folder_that_cannot_be_made(tmp_path):
