@@ -18,6 +18,7 @@ from mpitrain.world import Plan, World
 
 NBYTES = [1 << k for k in range(8, 25, 2)]
 ROUNDS = 15
+MEASURED = ("allreduce", "reduce_scatter", "allgather", "bcast", "reduce", "exscan")
 
 
 def measure(world: World, collective: str, nbytes: int) -> dict[str, float]:
@@ -44,6 +45,8 @@ def run(world: World, plan: Plan, repeats: int) -> float:
 
 def main() -> None:
     collective = sys.argv[1] if len(sys.argv) > 1 else "allreduce"
+    if collective not in MEASURED:
+        sys.exit(f"usage: mpirun -n 4 python benchmarks/algorithms.py [{'|'.join(MEASURED)}]")
     with mpitrain.init() as world:
         table = Table(
             "bytes", *CATALOGUE[collective], LIBRARY, "library / best", title=f"{collective}, {world.size} ranks, us"
@@ -55,7 +58,7 @@ def main() -> None:
                 f"{nbytes:,}", *(f"{1e6 * s:,.1f}" for s in seconds.values()), f"{seconds[LIBRARY] / best:.2f}"
             )
         if world.rank == 0:
-            Console(width=120).print(table)
+            Console(width=120, color_system=None, force_terminal=False).print(table)
 
 
 if __name__ == "__main__":

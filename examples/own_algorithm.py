@@ -30,7 +30,7 @@ def main():
         print(f"proved at 8 ranks: {proof.roundings} roundings, all ranks alike: {proof.alike}\n")
         print(mpitrain.draw(there_and_back.schedule(4)), "\n")
     for algorithm in (there_and_back, "recursive_doubling", "library"):
-        plan = world.plan("allreduce", np.ones(1000, np.float32), algorithm=algorithm)
+        plan = world.plan("allreduce", np.zeros(1000, np.float32), algorithm=algorithm)
         times = []
         for _ in range(50):
             world.barrier()

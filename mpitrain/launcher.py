@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from mpitrain.errors import UsageError
 from mpitrain.launch_environment import environment_rank, terminal_size
@@ -121,12 +122,23 @@ def _permissions(machine: Machine, launcher: Launcher, crowded: bool) -> dict[st
 def survey(environment: Mapping[str, str]) -> Machine:
     """Look at this machine. Raises UsageError if two MPI wheels share this Python environment."""
     return Machine(
-        cores=len(os.sched_getaffinity(0)),
+        cores=_cores(),
         root=os.geteuid() == 0,
         launcher=_wheel_launcher() or _path_launcher(environment),
         slurm_kinds=_slurm_kinds() if "SLURM_JOB_ID" in environment else frozenset(),
         terminal=terminal_size(sys.stdout.fileno()),
     )
+
+
+def _cores() -> int:
+    """Physical cores that this process may use, which is what mpirun counts: hardware threads share one."""
+    cores = set()
+    for thread in os.sched_getaffinity(0):
+        try:
+            cores.add(Path(f"/sys/devices/system/cpu/cpu{thread}/topology/thread_siblings_list").read_text())
+        except OSError:  # no such file in some containers: count it by itself
+            cores.add(str(thread))
+    return len(cores)
 
 
 def _wheel_launcher() -> Launcher | None:

@@ -41,7 +41,10 @@ def evaluate(formula: str, size: int) -> Fraction:
         "log2": lambda x: x.bit_length() - 1, "ceil_log2": lambda x: (x - 1).bit_length(),
         "min": min, "max": max, "sum": sum, "range": range,
     }  # fmt: skip
-    return Fraction(eval(formula, {"__builtins__": {}, **names}))
+    try:
+        return Fraction(eval(formula, {"__builtins__": {}, **names}))
+    except (SyntaxError, NameError, TypeError, ValueError, ArithmeticError) as error:
+        raise ScheduleError(f"the card's formula {formula!r} at p = {size}: {error}") from None
 
 
 def check(schedule: Schedule, proof: Proof) -> None:

@@ -6,13 +6,14 @@ A cell says what a rank sends and receives in one round:
     5←1     chunk 5 becomes what rank 1 sent         ←1+5    the same from the left: incoming + own
     1/2·5→2 sends a weighted chunk                   5~1/2←1 a mean: 1/2 of own, 1/2 of what came
     a:=b    local copy of b to a                     a+=b    local sum: a + b;  a=+b: b + a
+    in.5    chunk 5 of the input                     scratch.5, of the scratch space; bare numbers are the output's
 """
 
 from itertools import groupby
 
 from mpitrain.analysis.rounds import rounds_of_steps
 from mpitrain.collectives.algorithm import Schedule
-from mpitrain.collectives.schedule import LEFT, Combine, Copy, Move, Reduce, Send, Step
+from mpitrain.collectives.schedule import INPUT, LEFT, SCRATCH, Combine, Copy, Move, Reduce, Send, Step
 
 LEGEND = {
     "→": "5→2 sends chunk 5 to rank 2",
@@ -23,6 +24,8 @@ LEGEND = {
     "~": "5~1/2←1 becomes a mean with weight 1/2",
     ":=": "a:=b local copy",
     "+=": "a+=b local sum (a=+b: from the left)",
+    "in.": "in.5 chunk 5 of the input (bare numbers: of the output)",
+    "scratch.": "scratch.5 chunk 5 of the scratch space",
 }
 
 
@@ -86,5 +89,7 @@ def _legend(schedule: Schedule) -> list[str]:
         "~": any(r.weight is not None for r in reduces),
         ":=": any(isinstance(action, Move) for action in local),
         "+=": any(isinstance(action, Combine) for action in local),
+        "in.": any(action.source.space is INPUT for action in local),
+        "scratch.": any(SCRATCH in (action.source.space, action.target.space) for action in local),
     }
     return [f"  {LEGEND[sign]}" for sign, is_used in used.items() if is_used]

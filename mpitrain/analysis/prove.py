@@ -32,6 +32,19 @@ class Proof:
     ordered: bool
     exact: bool = True
 
+    def __str__(self) -> str:
+        traits = [f"{self.roundings} roundings"]
+        traits += [
+            text
+            for text, holds in (
+                ("all ranks alike", self.alike),
+                ("rank order kept", self.ordered),
+                ("exact", self.exact),
+            )
+            if holds
+        ]
+        return f"{self.schedule}: proved, {', '.join(traits)}"
+
 
 def prove(schedule: Schedule | Opaque) -> Proof:
     """The proof of `schedule`, or `ScheduleError` saying rank, step, chunk, what was expected and what was found."""

@@ -1,10 +1,10 @@
 """Algorithms, and their schedules: an algorithm at one size, which is what is proved, priced, drawn and run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from mpitrain.collectives.schedule import Program, ScheduleError, Step
+from mpitrain.collectives.schedule import Combine, Copy, Move, Program, Reduce, ScheduleError, Send, Step
 
 Steps = Callable[..., Iterator[Step]]
 
@@ -87,8 +87,14 @@ class Schedule:
         return self.algorithm.chunks(self.size)
 
     def program(self, rank: int) -> Program:
-        """One rank's steps."""
-        return tuple(self.algorithm(rank, self.size, **self.parameters))
+        """One rank's steps. `ScheduleError` where the algorithm yields something else."""
+        steps = self.algorithm(rank, self.size, **self.parameters)
+        if not isinstance(steps, Iterable):
+            raise ScheduleError(f"{self}", rank=rank, expected="a function that yields steps", found=f"{steps!r}")
+        program = tuple(steps)
+        for number, step in enumerate(program):
+            _check_step(self, rank, number, step)
+        return program
 
     @cached_property
     def programs(self) -> tuple[Program, ...]:
@@ -96,11 +102,33 @@ class Schedule:
         return tuple(self.program(rank) for rank in range(self.size))
 
 
+PARTS = {"send": (Send,), "recv": (Copy, Reduce), "local": (Move, Combine)}
+"""What each part of a step is a list of."""
+
+
+def _check_step(schedule: Schedule, rank: int, number: int, step: object) -> None:
+    """A slip of the pen is named here, before it confuses a proof."""
+    if not isinstance(step, Step):
+        raise ScheduleError(f"{schedule}", rank=rank, step=number, expected="a Step", found=f"{step!r}")
+    for part, kinds in PARTS.items():
+        for item in getattr(step, part):
+            if not isinstance(item, kinds):
+                names = " and ".join(kind.__name__ for kind in kinds)
+                raise ScheduleError(
+                    f"{schedule}",
+                    rank=rank,
+                    step=number,
+                    expected=f"{part}=[...], a list of {names}",
+                    found=f"{item!r}",
+                )
+
+
 def collective(name: str, chunks: Callable[[int], int], **traits: bool) -> Callable[[Steps], Algorithm]:
     """Make a function of (rank, size) an `Algorithm` for the collective `name`, called after its module."""
 
     def named(steps: Steps) -> Algorithm:
-        return Algorithm(name, steps.__module__.rpartition(".")[2], steps, chunks, **traits)
+        module = steps.__module__.rpartition(".")[2]
+        return Algorithm(name, steps.__name__ if module == "__main__" else module, steps, chunks, **traits)
 
     return named
 

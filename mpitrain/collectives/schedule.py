@@ -87,6 +87,10 @@ def _chunks(chunks: ChunksLike) -> Chunks:
         return chunks
     if isinstance(chunks, int):
         return Chunks(OUTPUT, chunks, chunks + 1)
+    if not isinstance(chunks, range):
+        raise ValueError(
+            f"chunks of one message: expected a number, a range, or INPUT, OUTPUT, SCRATCH[...], found {chunks!r}"
+        )
     if chunks.step != 1 or not chunks:
         raise ValueError(f"chunks of one message: expected a range of step 1 that is not empty, found {chunks}")
     return Chunks(OUTPUT, chunks.start, chunks.stop)
