@@ -39,7 +39,7 @@ class Proof:
             for text, holds in (
                 ("all ranks alike", self.alike),
                 ("rank order kept", self.ordered),
-                ("exact", self.exact),
+                ("exact mean", self.exact and self.schedule.algorithm.collective == "gossip"),
             )
             if holds
         ]
