@@ -48,7 +48,7 @@ class Plain(Silent):
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
         self.console.print(
             f"epoch {done.epoch:{len(str(self.epochs))}}/{self.epochs}  step {done.step:{len(str(self.steps))}}  "
-            f"loss {loss:.4g}  accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
+            f"loss {loss:<#6.4g}  accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
             f"comm {shares.communication_share:.0%}",
             soft_wrap=True,
             highlight=False,
@@ -70,7 +70,7 @@ class Live(Plain):
         self.bar = WholeLines(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
-            TextColumn("step {task.completed}/{task.total}  loss {task.fields[loss]:.4g}"),
+            TextColumn("step {task.completed}/{task.total}  loss {task.fields[loss]:#.4g}"),
             TextColumn("{task.fields[rate]:,.0f} samples/s  comm {task.fields[communication]:.0%}"),
             console=console,
             auto_refresh=False,

@@ -67,7 +67,7 @@ def show(console: Console, summary: dict[str, Any], folder: str) -> None:
     alone = summary["ranks"] == 1
     for name, value in (
         ("held-out accuracy", f"{summary['test_accuracy']:.2%}"),
-        ("training loss", f"{summary['train_loss']:.4g}"),
+        ("training loss", f"{summary['train_loss']:#.4g}"),
         ("samples/s", f"{summary['samples_per_second']:,.0f}"),
         ("ranks", f"{summary['ranks']}, global batch {summary['global_batch']}"),
         ("steps", f"{summary['steps']}, median {summary['step_seconds'] * 1e3:.2f} ms"),
