@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mpitrain.launcher import survey
+
 QUICK = ("--epochs", "1", "--batch", "100", "--hidden", "8", "--progress", "plain")
 
 
@@ -128,11 +130,8 @@ def test_a_learning_rate_that_is_too_high_ends_in_one_line(mpitrain, tmp_path):
 
 def test_another_mpis_launcher_is_named(launch):
     """As MPICH's mpiexec would start us, with Open MPI's library: each process alone, believing it is rank 0 of 1."""
-    from mpi4py import get_config  # noqa: F401 - only to skip where there is none
-
-    library = os.environ.get("MPITRAIN_TEST_LIBRARY", "openmpi")
-    if library != "openmpi":
-        pytest.skip("tells Open MPI from MPICH's launcher")
+    if survey(os.environ).launcher is None or survey(os.environ).launcher.family != "openmpi":
+        pytest.skip("MPICH's library understands MPICH's launcher")
     process = launch(0, "-m", "mpitrain", *QUICK, PMI_RANK="0", PMI_SIZE="4")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
@@ -160,7 +159,7 @@ def test_a_fault_that_one_rank_sees_is_told_once_and_ends_all(launch, tmp_path):
         "os.environ['OMPI_COMM_WORLD_RANK'] == '1' and os.chdir('elsewhere')\n"
         "main(['--config', 'run.toml', '--hidden', '8', '--progress', 'plain'])\n"
     )
-    process = launch(3, "start.py", OMPI_COMM_WORLD_RANK_IS_READ="")
+    process = launch(3, "start.py")
     out, err = process.communicate(timeout=60)
     told = out + err
     if "KeyError" in told:
