@@ -53,7 +53,7 @@ class Plan:
 
 
 class World:
-    """A set of ranks that talk to each other.
+    """A set of ranks that talk to each other. All calls come from one thread; other threads have `background` for work.
 
     `node` numbers the hosts, `node_rank` and `node_size` place this rank on its own. With MPITRAIN_RANKS_PER_NODE=k,
     k consecutive ranks make believe that they are a host, to try hierarchical code on one.
