@@ -99,9 +99,11 @@ class RunFolder:
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self.close()
             raise UsageError(f"--resume: {self.path} is still running: wait for its end, or end it first") from None
+        except OSError:
+            pass  # a file system without locks, as on some clusters: nothing to hold on to
 
     def write_config(self, config: Config) -> None:
         write_whole(self.config, config.toml().encode())

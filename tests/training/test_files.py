@@ -72,6 +72,16 @@ def test_a_folder_in_use_is_kept_from_others(tmp_path):
     other.close()
 
 
+def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
+    def no_locks(descriptor, operation):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", no_locks)
+    folder = RunFolder.create(replace(Config().completed(), run_dir=tmp_path))
+    assert folder.config.exists()
+    folder.close()
+
+
 def test_run_folders_of_one_second_get_names_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder.time, "strftime", lambda form: "20261123-152117")
     config = replace(Config().completed(), run_dir=tmp_path / "runs")
