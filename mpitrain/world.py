@@ -178,6 +178,10 @@ class World:
         """Bind a collective to `buffer`, to run it many times. Collective."""
         return self._bound(collective, buffer, algorithm, op, root, counts, kept=True)
 
+    def observe(self, observer: Callable[[Event], None]) -> None:
+        """From now on `observer` hears of every collective of this rank, as it ends."""
+        self._not_there_yet("observe")
+
     def explain(self, collective: str, nbytes: int) -> Any:
         """Which algorithm and engine `auto` takes, why, and the runner-up: a `tuning.Choice`."""
         self._not_there_yet("explain")

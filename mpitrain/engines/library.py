@@ -13,7 +13,7 @@ from mpitrain.engines.messages import MPIMessenger, as_words
 from mpitrain.engines.reduction import OPS, Op
 from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
-from mpitrain.event import Operation
+from mpitrain.event import Event, Operation
 
 LIBRARY_OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
 
@@ -47,9 +47,14 @@ class LibraryPlan(StagedPlan):
         if self.freed:
             return self.start().wait()  # which refuses
         self._messenger.wait_for_all()
+        begun = self.messenger.now()
         self._blocking()
         for action in self._after:
             action()
+        if self.messenger.observers:
+            event = Event(self.operation, begun, begun, self.messenger.now())
+            for observer in self.messenger.observers:
+                observer(event)
         return self.result
 
 

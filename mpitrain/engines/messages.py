@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mpitrain.engines.binding import Stage
-from mpitrain.engines.staged import Messages, Requests, StagedWork
+from mpitrain.engines.staged import Messages, Observer, Requests, StagedWork
 from mpitrain.engines.start import MPI
 from mpitrain.world import Array, Work
 
@@ -52,6 +52,7 @@ class MPIMessenger:
     def __init__(self, comm: MPI.Intracomm, now: Callable[[], float]):
         self._comm, self.now = comm, now
         self._under_way: list[StagedWork] = []
+        self.observers: list[Observer] = []
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
         return (PersistentMessages if kept else AdHocMessages)(self._comm, stage, tag)

@@ -14,7 +14,7 @@ from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import Program, ScheduleError
 from mpitrain.engines.binding import Action, Piece, bind, cuts_of, even_cuts
 from mpitrain.engines.call import Call
-from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
+from mpitrain.engines.staged import BoundStep, Messenger, Observer, StagedPlan
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice, choose
 from mpitrain.world import Array, Plan, World
@@ -42,6 +42,9 @@ class ScheduledWorld(World):
             if not plan.freed:
                 plan.free()
         self._plans, self.closed = [], True
+
+    def observe(self, observer: Observer) -> None:
+        self.messenger.observers.append(observer)
 
     def explain(self, collective: str, nbytes: int) -> Choice:
         return choose(collective, nbytes, self.engine, crowded=self.crowded)

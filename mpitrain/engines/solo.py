@@ -8,7 +8,7 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
 from mpitrain.engines.scheduled import ScheduledWorld
-from mpitrain.engines.staged import Requests, StagedPlan, StagedWork
+from mpitrain.engines.staged import Observer, Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.event import Operation
 from mpitrain.world import World
@@ -18,6 +18,9 @@ class _NoMessages:
     """The messenger of a world in which nobody else is."""
 
     now = staticmethod(time.perf_counter)
+
+    def __init__(self) -> None:
+        self.observers: list[Observer] = []
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> NoReturn:
         raise AssertionError("a program of size 1 sends nothing")

@@ -3,7 +3,7 @@
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mpitrain.engines.binding import Action, Stage
@@ -23,8 +23,13 @@ class Messages(Protocol):
         """They will not be posted again."""
 
 
+Observer = Callable[[Event], None]
+
+
 class Messenger(Protocol):
-    """How messages move."""
+    """How messages move. `observers` hear of every work's event as it ends."""
+
+    observers: list[Observer]
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
         """The stage's messages, to be posted once, or many times if they are `kept`."""
@@ -122,6 +127,8 @@ class StagedWork(Work):
             self.done = True
             self.event.ended = self.plan.messenger.now()
             self.plan.messenger.ended(self)
+            for observer in self.plan.messenger.observers:
+                observer(self.event)
 
     def _next_requests(self) -> Requests:
         """The messages of the next stage that has any, posted; none after the last."""

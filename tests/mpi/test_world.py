@@ -85,6 +85,24 @@ def test_the_event_tells_what_was_called_and_when(world):
     assert (event.awaited is None) == (world.size == 1)
 
 
+def test_an_observer_hears_of_every_collective_as_it_ends():
+    world, heard = MPIWorld(MPI.COMM_WORLD), []
+    world.observe(heard.append)
+    world.allreduce(np.ones(3), algorithm="ring")
+    world.bcast(np.ones(4, np.float32), algorithm="library")
+    world.start_exscan(np.ones(5)).wait()
+    plan = world.plan("allreduce", np.ones(6), algorithm="direct")
+    plan.run()
+    plan.run()
+    assert [(e.operation.collective, e.operation.algorithm, e.operation.nbytes) for e in heard] == [
+        ("allreduce", "ring", 24), ("bcast", "library", 16), ("exscan", "recursive_doubling", 40),
+        ("allreduce", "direct", 48), ("allreduce", "direct", 48),
+    ]  # fmt: skip
+    times = [time for event in heard for time in (event.begun, event.ended)]
+    assert times == sorted(times)
+    world.close()
+
+
 def test_calls_that_are_not_there_yet_say_so_by_name(world):
     with pytest.raises(NotImplementedError, match=r"MPIWorld\.scan is not there yet"):
         world.scan(np.ones(3))
