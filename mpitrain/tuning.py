@@ -45,7 +45,7 @@ A_CORE_EACH: Table = {
 }
 
 MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
-    "allreduce": (Row(MIB, "binomial_tree", "direct"), Row(None, "direct", "binomial_tree")),
+    "allreduce": (Row(64 * KIB, "binomial_tree", "direct"), Row(None, "direct", "halving_doubling")),
     "reduce_scatter": (Row(None, "direct", "halving_doubling"),),
     "allgather": (Row(None, "direct", "recursive_doubling"),),
     "bcast": (Row(MIB, "binomial_tree", "direct"), Row(None, "direct", "binomial_tree")),

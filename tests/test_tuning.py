@@ -35,7 +35,8 @@ def test_operations_that_do_not_commute_get_an_ordered_algorithm():
         (16 << 10, False, "recursive_doubling", "table: up to 16 KiB, a core for each rank"),
         ((16 << 10) + 1, False, "halving_doubling", "table: above 16 KiB, up to 1 MiB, a core for each rank"),
         (1 << 30, False, "ring", "table: above 1 MiB, a core for each rank"),
-        (0, True, "binomial_tree", "table: up to 1 MiB, more ranks than cores"),
+        (0, True, "binomial_tree", "table: up to 64 KiB, more ranks than cores"),
+        (1 << 20, True, "direct", "table: above 64 KiB, more ranks than cores"),
     ],
 )
 def test_the_reason_is_in_words(nbytes, crowded, algorithm, reason):

@@ -11,7 +11,7 @@ from mpitrain.engines.binding import Action, cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import MPIMessenger, as_words
 from mpitrain.engines.reduction import OPS, Op
-from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
+from mpitrain.engines.staged import BoundStep, Requests, StagedPlan, tell
 from mpitrain.engines.start import MPI
 from mpitrain.event import Event, Operation
 
@@ -52,9 +52,7 @@ class LibraryPlan(StagedPlan):
         for action in self._after:
             action()
         if self.messenger.observers:
-            event = Event(self.operation, begun, begun, self.messenger.now())
-            for observer in self.messenger.observers:
-                observer(event)
+            tell(self.messenger, Event(self.operation, begun, begun, self.messenger.now()))
         return self.result
 
 

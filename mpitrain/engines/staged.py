@@ -49,6 +49,12 @@ class Messenger(Protocol):
         """The work is done, or failed: it is no longer under way."""
 
 
+def tell(messenger: Messenger, event: Event) -> None:
+    """A collective has ended: its observers hear of it."""
+    for observer in messenger.observers:
+        observer(event)
+
+
 class BoundStep(NamedTuple):
     """One stage, ready to be replayed; `messages` is None if it has none."""
 
@@ -127,8 +133,7 @@ class StagedWork(Work):
             self.done = True
             self.event.ended = self.plan.messenger.now()
             self.plan.messenger.ended(self)
-            for observer in self.plan.messenger.observers:
-                observer(self.event)
+            tell(self.plan.messenger, self.event)
 
     def _next_requests(self) -> Requests:
         """The messages of the next stage that has any, posted; none after the last."""
