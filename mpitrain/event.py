@@ -14,7 +14,6 @@ class Operation:
     dtype: str
     count: int
     nbytes: int
-    tag: int
 
 
 @dataclass(slots=True)

@@ -1,8 +1,10 @@
-"""Which algorithm `auto` takes: a table of sizes, and the reason in words. Pure.
+"""Which engine and algorithm `auto` takes: tables of sizes, and the reason in words. Pure.
 
-There are two tables. Where every rank has a core, messages travel side by side and the textbooks hold: few steps for
-small data, few bytes for large. Where ranks outnumber cores, each message costs a change of process instead, and
-algorithms with few messages in a row win. `docs/performance.md` has the measurements.
+A row lists ways from the best down; the first that is possible here is taken, the next one is the runner-up. Where
+every rank has a core, messages travel side by side and the textbooks hold: few steps for small data, few bytes for
+large. Where ranks outnumber cores, each message costs a change of process instead, and ways with few messages in a row
+win. On one node nothing beats working in each other's memory, but for data so small that Python's own steps count:
+there the MPI library's compiled loop does. `docs/performance.md` has the measurements.
 """
 
 from typing import NamedTuple
@@ -20,58 +22,120 @@ class Choice(NamedTuple):
     runner_up: str
 
 
+class Way(NamedTuple):
+    engine: str
+    algorithm: str
+
+    def __str__(self) -> str:
+        return self.algorithm if self.algorithm == "library" else f"{self.engine} {self.algorithm}"
+
+
 class Row(NamedTuple):
     up_to: int | None  # bytes; None: any
-    algorithm: str
-    runner_up: str
+    ways: tuple[Way, ...]
 
 
 Table = dict[str, tuple[Row, ...]]
 
 KIB, MIB = 1 << 10, 1 << 20
+LIBRARY = Way("mpi", "library")
+
+
+def row(up_to: int | None, *ways: str) -> Row:
+    """From "shared direct" or "library"."""
+    return Row(up_to, tuple(LIBRARY if way == "library" else Way(*way.split()) for way in ways))
+
 
 A_CORE_EACH: Table = {
     "allreduce": (
-        Row(16 * KIB, "recursive_doubling", "halving_doubling"),
-        Row(MIB, "halving_doubling", "ring"),
-        Row(None, "ring", "halving_doubling"),
+        row(16 * KIB, "library", "shared direct", "mpi recursive_doubling", "mpi halving_doubling"),
+        row(MIB, "shared direct", "library", "mpi halving_doubling", "mpi ring"),
+        row(None, "shared direct", "mpi ring", "library"),
     ),
-    "reduce_scatter": (Row(MIB, "halving_doubling", "ring"), Row(None, "ring", "direct")),
-    "allgather": (Row(16 * KIB, "recursive_doubling", "ring"), Row(None, "ring", "direct")),
-    "bcast": (Row(64 * KIB, "binomial_tree", "halving_doubling"), Row(None, "halving_doubling", "binomial_tree")),
-    "reduce": (Row(64 * KIB, "binomial_tree", "halving_doubling"), Row(None, "halving_doubling", "binomial_tree")),
-    "alltoall": (Row(None, "bruck", "library"),),
-    "exscan": (Row(None, "recursive_doubling", "library"),),
+    "reduce_scatter": (
+        row(16 * KIB, "library", "shared direct", "mpi halving_doubling"),
+        row(MIB, "shared direct", "mpi halving_doubling", "mpi ring"),
+        row(None, "shared direct", "mpi ring", "mpi direct"),
+    ),
+    "allgather": (
+        row(16 * KIB, "library", "shared direct", "mpi recursive_doubling"),
+        row(None, "shared direct", "mpi ring", "library"),
+    ),
+    "bcast": (
+        row(32 * KIB, "library", "shared direct", "mpi binomial_tree"),
+        row(None, "shared direct", "mpi halving_doubling", "library"),
+    ),
+    "reduce": (
+        row(16 * KIB, "library", "shared direct", "mpi binomial_tree"),
+        row(None, "shared direct", "mpi halving_doubling", "library"),
+    ),
+    "alltoall": (row(None, "library", "mpi bruck", "shared bruck"),),
+    "exscan": (
+        row(16 * KIB, "library", "shared recursive_doubling", "mpi recursive_doubling"),
+        row(None, "shared recursive_doubling", "mpi recursive_doubling", "library"),
+    ),
 }
 
 MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
-    "allreduce": (Row(64 * KIB, "binomial_tree", "direct"), Row(None, "direct", "halving_doubling")),
-    "reduce_scatter": (Row(None, "direct", "halving_doubling"),),
-    "allgather": (Row(None, "direct", "recursive_doubling"),),
-    "bcast": (Row(MIB, "binomial_tree", "direct"), Row(None, "direct", "binomial_tree")),
-    "reduce": (Row(None, "binomial_tree", "direct"),),
+    "allreduce": (
+        row(16 * KIB, "library", "shared direct", "mpi binomial_tree", "mpi direct"),
+        row(64 * KIB, "shared direct", "library", "mpi binomial_tree"),
+        row(None, "shared direct", "mpi direct", "library"),
+    ),
+    "reduce_scatter": (
+        row(16 * KIB, "library", "shared direct", "mpi direct"),
+        row(None, "shared direct", "mpi direct", "mpi halving_doubling"),
+    ),
+    "allgather": (
+        row(16 * KIB, "library", "shared direct", "mpi direct"),
+        row(None, "shared direct", "mpi direct", "library"),
+    ),
+    "bcast": (
+        row(64 * KIB, "library", "shared direct", "mpi binomial_tree"),
+        row(MIB, "shared direct", "library", "mpi binomial_tree"),
+        row(None, "shared direct", "mpi direct", "library"),
+    ),
+    "reduce": (
+        row(16 * KIB, "library", "shared direct", "mpi binomial_tree"),
+        row(None, "shared direct", "mpi binomial_tree", "mpi direct"),
+    ),
 }
 
 IN_RANK_ORDER = {"allreduce": "recursive_doubling", "reduce_scatter": "direct", "reduce": "direct"}
 """For operations that do not commute."""
 
 
-def choose(collective: str, nbytes: int, engine: str, *, crowded: bool = False, commutative: bool = True) -> Choice:
-    """The choice for data of `nbytes` bytes; `crowded` where ranks outnumber cores."""
+def choose(
+    collective: str,
+    nbytes: int,
+    *,
+    engines: tuple[str, ...] = ("shared", "mpi"),
+    library: bool = True,
+    crowded: bool = False,
+    commutative: bool = True,
+) -> Choice:
+    """The choice for data of `nbytes` bytes on one of `engines`, the best first.
+
+    `library`: whether the MPI library can do it too; `crowded`: ranks outnumber cores.
+    """
     if not commutative and collective in IN_RANK_ORDER:
-        algorithm = IN_RANK_ORDER[collective]
-        return Choice(collective, algorithm, engine, "the operation does not commute: rank order kept", "none")
+        algorithm = "direct" if engines[0] == "shared" else IN_RANK_ORDER[collective]
+        return Choice(collective, algorithm, engines[0], "the operation does not commute: rank order kept", "none")
     table = MORE_RANKS_THAN_CORES if crowded else A_CORE_EACH
     if collective not in table:
         raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(table)}")
     rows = table[collective]
     place = next(i for i, row in enumerate(rows) if row.up_to is None or nbytes <= row.up_to)
+    possible = [
+        way for way in rows[place].ways if (library and "mpi" in engines if way == LIBRARY else way.engine in engines)
+    ]
     bounds = [f"above {_size(row.up_to)}" for row in rows[:place][-1:]] + [
         f"up to {_size(row.up_to)}" for row in rows[place : place + 1] if row.up_to is not None
     ]
     where = "more ranks than cores" if crowded else "a core for each rank"
     reason = f"table: {', '.join([*bounds, where])}"
-    return Choice(collective, rows[place].algorithm, engine, reason, rows[place].runner_up)
+    runner_up = str(possible[1]) if len(possible) > 1 else "none"
+    return Choice(collective, possible[0].algorithm, possible[0].engine, reason, runner_up)
 
 
 def _size(nbytes: int | None) -> str:

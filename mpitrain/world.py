@@ -174,9 +174,10 @@ class World:
         op: Any = "sum",
         root: int = 0,
         counts: Sequence[int] | None = None,
+        engine: str = "auto",
     ) -> Plan:
-        """Bind a collective to `buffer`, to run it many times. Collective."""
-        return self._bound(collective, buffer, algorithm, op, root, counts, kept=True)
+        """Bind a collective to `buffer`, to run it many times. Collective. `engine` insists on "mpi" or "shared"."""
+        return self._bound(collective, buffer, algorithm, op, root, counts, kept=True, engine=engine)
 
     def observe(self, observer: Callable[[Event], None]) -> None:
         """From now on `observer` hears of every collective of this rank, as it ends."""
@@ -256,6 +257,7 @@ class World:
         counts: Sequence[int] | None = None,
         received: Array | None = None,
         kept: bool = False,
+        engine: str = "auto",
     ) -> Plan:
         """Any of the collectives above, bound to its memory: to run once, or many times if it is `kept`."""
         self._not_there_yet(collective)

@@ -29,7 +29,7 @@ def test_rank_0_alone_speaks_and_writes_a_whole_run(mpitrain, tmp_path):
     }  # fmt: skip
     summary = json.loads((run / "summary.json").read_text())
     assert {"test_accuracy", "train_loss", "samples_per_second", "step_seconds", "communication_share"} < summary.keys()
-    assert (summary["ranks"], summary["engine"], summary["steps"]) == (3, "mpi", 17)
+    assert (summary["ranks"], summary["engine"], summary["steps"]) == (3, "shared", 17)
     assert len(summary["parameters_sha256"]) == 64
     assert summary["replicas_alike"] is True
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

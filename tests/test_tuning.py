@@ -1,4 +1,6 @@
-"""The table of choices: complete, honest about its reason, and only of algorithms that exist."""
+"""The table of choices: complete, honest about its reason, and only of ways that exist."""
+
+from itertools import product
 
 import pytest
 
@@ -16,33 +18,46 @@ def test_every_collective_and_every_size_has_a_choice(table):
         assert None not in bounds[:-1]
         assert bounds[:-1] == sorted(bounds[:-1])
         for row in rows:
-            assert row.algorithm != row.runner_up
-            for name in (row.algorithm, row.runner_up):
+            assert len(set(row.ways)) == len(row.ways) >= 2
+            for engine, name in row.ways:
+                assert engine in ("shared", "mpi")
                 find(collective, name)
 
 
-def test_operations_that_do_not_commute_get_an_ordered_algorithm():
-    for collective, name in IN_RANK_ORDER.items():
-        found = find(collective, name)
+@pytest.mark.parametrize("crowded", [False, True])
+@pytest.mark.parametrize("library", [False, True])
+@pytest.mark.parametrize("engines", [("shared", "mpi"), ("shared",), ("mpi",)])
+def test_a_choice_is_possible_wherever_one_is(engines, library, crowded):
+    for collective, nbytes in product(A_CORE_EACH, (0, 1 << 15, 1 << 19, 1 << 30)):
+        choice = choose(collective, nbytes, engines=engines, library=library, crowded=crowded)
+        assert choice.engine in engines
+        assert library or choice.algorithm != "library"
+        assert choice.runner_up != choice.algorithm
+
+
+@pytest.mark.parametrize("engines", [("shared", "mpi"), ("mpi",)])
+def test_operations_that_do_not_commute_get_an_ordered_algorithm(engines):
+    for collective in IN_RANK_ORDER:
+        choice = choose(collective, 1 << 30, engines=engines, commutative=False)
+        found = find(collective, choice.algorithm)
         assert not isinstance(found, Opaque)
         assert found.ordered
-        assert choose(collective, 1 << 30, "mpi", commutative=False).algorithm == name
+        assert choice.engine == engines[0]
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "crowded", "algorithm", "reason"),
+    ("nbytes", "crowded", "engines", "way", "reason", "runner_up"),
     [
-        (16 << 10, False, "recursive_doubling", "table: up to 16 KiB, a core for each rank"),
-        ((16 << 10) + 1, False, "halving_doubling", "table: above 16 KiB, up to 1 MiB, a core for each rank"),
-        (1 << 30, False, "ring", "table: above 1 MiB, a core for each rank"),
-        (0, True, "binomial_tree", "table: up to 64 KiB, more ranks than cores"),
-        (1 << 20, True, "direct", "table: above 64 KiB, more ranks than cores"),
+        (1 << 14, False, ("shared", "mpi"), "mpi library", "table: up to 16 KiB, a core for each rank", "shared direct"),
+        (1 << 30, False, ("shared", "mpi"), "shared direct", "table: above 1 MiB, a core for each rank", "mpi ring"),
+        (1 << 30, False, ("mpi",), "mpi ring", "table: above 1 MiB, a core for each rank", "library"),
+        (1 << 20, True, ("mpi",), "mpi direct", "table: above 64 KiB, more ranks than cores", "library"),
     ],
-)
-def test_the_reason_is_in_words(nbytes, crowded, algorithm, reason):
-    choice = choose("allreduce", nbytes, "mpi", crowded=crowded)
-    assert (choice.algorithm, choice.reason) == (algorithm, reason)
+)  # fmt: skip
+def test_the_reason_is_in_words(nbytes, crowded, engines, way, reason, runner_up):
+    choice = choose("allreduce", nbytes, engines=engines, crowded=crowded)
+    assert (f"{choice.engine} {choice.algorithm}", choice.reason, choice.runner_up) == (way, reason, runner_up)
 
 
 def test_the_reason_of_a_table_without_bounds():
-    assert choose("exscan", 5, "mpi").reason == "table: a core for each rank"
+    assert choose("alltoall", 5).reason == "table: a core for each rank"

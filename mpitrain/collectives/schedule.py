@@ -74,6 +74,9 @@ class Chunks(NamedTuple):
     start: int
     stop: int
 
+    def overlaps(self, other: "Chunks") -> bool:
+        return self.space is other.space and self.start < other.stop and other.start < self.stop
+
     def __str__(self) -> str:
         span = str(self.start) if self.stop == self.start + 1 else f"{self.start}-{self.stop - 1}"
         return span if self.space is OUTPUT else f"{self.space.value}.{span}"
@@ -185,6 +188,22 @@ class Step(_Step):
     ) -> "Step":
         return tuple.__new__(cls, (tuple(send), tuple(recv), tuple(local)))
 
+    @property
+    def named(self) -> list[Chunks]:
+        """All chunks that it names."""
+        messages = [message.chunks for message in (*self.send, *self.recv)]
+        return messages + [chunks for action in self.local for chunks in (action.source, action.target)]
+
+    @property
+    def written(self) -> list[Chunks]:
+        """The chunks that it gives new values."""
+        return [receive.chunks for receive in self.recv] + [action.target for action in self.local]
+
 
 Program = tuple[Step, ...]
 """One rank's steps."""
+
+
+def scratch_chunks(program: Program) -> int:
+    """How many chunks of scratch a program uses."""
+    return max((chunks.stop for step in program for chunks in step.named if chunks.space is SCRATCH), default=0)

@@ -10,11 +10,12 @@ from mpitrain.world import World
 def init(engine: str = "auto") -> World:
     """This process's world: all ranks if a launcher started it (mpirun, srun), else a world of one without MPI.
 
-    `engine` "mpi" or "solo" insists on one of the two. BLAS is held to the cores that a rank has, and an exception that
+    `engine` "solo" insists on the second, "mpi" and "shared" on the first, by messages or in memory that the ranks of
+    one node share. BLAS is held to the cores that a rank has, and an exception that
     nobody catches ends the job on all ranks. `UsageError` if another MPI's launcher started us.
     """
-    if engine not in ("auto", "mpi", "solo"):
-        raise ValueError(f"engine {engine!r}: expected auto, mpi or solo")
+    if engine not in ("auto", "mpi", "shared", "solo"):
+        raise ValueError(f"engine {engine!r}: expected auto, mpi, shared or solo")
     launched = environment_rank(os.environ)
     if engine == "solo" and launched is not None and launched.size != 1:
         raise UsageError(
@@ -30,7 +31,7 @@ def init(engine: str = "auto") -> World:
     from mpitrain.engines.failure import end_job_on_failure
     from mpitrain.engines.mpi import MPIWorld
 
-    world = MPIWorld.of_job()
+    world = MPIWorld.of_job(engine)
     limit_blas_threads(cores_of_rank(world))
     end_job_on_failure(world)
     return world

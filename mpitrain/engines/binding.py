@@ -5,8 +5,7 @@ a chunk that the same step still sends or otherwise writes. Empty messages are l
 empty, since they know the lengths.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ import numpy as np
 
 from mpitrain.collectives.schedule import (
     INPUT,
-    LEFT,
     OUTPUT,
     SCRATCH,
     Chunks,
@@ -24,11 +22,10 @@ from mpitrain.collectives.schedule import (
     Reduce,
     Space,
     Step,
+    scratch_chunks,
 )
-from mpitrain.engines.reduction import Op, is_float, wide
-
-Action = Callable[[], object]
-"""Something to do between messages, with its arguments bound."""
+from mpitrain.engines.actions import Action, combining, copying, mixing, scaling
+from mpitrain.engines.reduction import Op, is_float
 
 
 class Stage(NamedTuple):
@@ -59,26 +56,29 @@ def cuts_of(counts: Sequence[int]) -> list[int]:
     return [0, *accumulate(counts)]
 
 
+def scratch_cuts(cuts: Sequence[int], used: int) -> list[int]:
+    """Where `used` chunks of scratch begin: each is as long as the output chunk of its number, modulo their number."""
+    chunks = len(cuts) - 1
+    return cuts_of([cuts[j % chunks + 1] - cuts[j % chunks] for j in range(used)])
+
+
 def bind(program: Program, output: Piece, op: Op, given: Piece | None = None) -> tuple[Stage, ...]:
     """The stages of `program` over `output` and, for programs that do not work in place, its input `given`."""
-    if not is_float(output.array.dtype) and any(_weights(program)):
-        raise TypeError(f"a program with weights needs floats: found {output.array.dtype}")
-    chunks = len(output.cuts) - 1
-    used = max((c.stop for step in program for c in _named(step) if c.space is SCRATCH), default=0)
-    lengths = [output.cuts[j % chunks + 1] - output.cuts[j % chunks] for j in range(used)]
+    scratch = scratch_cuts(output.cuts, scratch_chunks(program))
     pieces = {
         INPUT: given or output,
         OUTPUT: output,
-        SCRATCH: Piece(np.empty(sum(lengths), output.array.dtype), cuts_of(lengths)),
+        SCRATCH: Piece(np.empty(scratch[-1], output.array.dtype), scratch),
     }
     binder = _Binder(pieces, op)
     staging = np.empty(max((binder.staged(step) for step in program), default=0), output.array.dtype)
     return tuple(binder.stage(step, staging) for step in program)
 
 
-def _named(step: Step) -> list[Chunks]:
-    messages = [message.chunks for message in (*step.send, *step.recv)]
-    return messages + [chunks for action in step.local for chunks in (action.source, action.target)]
+def check_weights(program: Program, dtype: np.dtype) -> None:
+    """`TypeError` if the program has weights and the type cannot be weighted."""
+    if not is_float(dtype) and any(_weights(program)):
+        raise TypeError(f"a program with weights needs floats: found {dtype}")
 
 
 def _weights(program: Program) -> Iterator[bool]:
@@ -87,24 +87,12 @@ def _weights(program: Program) -> Iterator[bool]:
         yield any(isinstance(receive, Reduce) and receive.weight is not None for receive in step.recv)
 
 
-def _overlap(a: Chunks, b: Chunks) -> bool:
-    return a.space is b.space and a.start < b.stop and b.start < a.stop
-
-
 def _must_stage(step: Step, number: int) -> bool:
     receive = step.recv[number]
     if isinstance(receive, Reduce):
         return True
     others = [s.chunks for s in step.send] + [r.chunks for i, r in enumerate(step.recv) if i != number]
-    return any(_overlap(receive.chunks, chunks) for chunks in others)
-
-
-def _scale(target: np.ndarray, value: np.ndarray, weight: float) -> None:
-    target[...] = wide(value) * weight
-
-
-def _mix(own: np.ndarray, incoming: np.ndarray, weight: float) -> None:
-    own[...] = (1 - weight) * wide(own) + weight * wide(incoming)
+    return any(receive.chunks.overlaps(chunks) for chunks in others)
 
 
 class _Binder:
@@ -136,7 +124,7 @@ class _Binder:
             source = self.view(send.chunks)
             if send.weight is not None:
                 weighted = take(source.size)
-                before.append(partial(_scale, weighted, source, float(send.weight)))
+                before.append(scaling(source, weighted, float(send.weight)))
                 source = weighted
             sends.append((send.peer, source))
         for i, receive in enumerate(step.recv):
@@ -145,24 +133,20 @@ class _Binder:
             receives.append((receive.peer, arrival))
             if isinstance(receive, Copy):
                 if arrival is not target:
-                    after.append(partial(np.copyto, target, arrival))
+                    after.append(copying(arrival, target))
             elif receive.weight is not None:
-                after.append(partial(_mix, target, arrival, float(receive.weight)))
+                after.append(mixing(target, arrival, float(receive.weight)))
             else:
-                after.append(self.combine(target, arrival, receive.side))
+                after.append(combining(self.op, target, arrival, receive.side))
         for action in step.local:
             source, target = self.view(action.source), self.view(action.target)
             if isinstance(action, Combine):
-                after.append(self.combine(target, source, action.side))
+                after.append(combining(self.op, target, source, action.side))
             else:
-                after.append(partial(np.copyto, target, source))
+                after.append(copying(source, target))
         return Stage(
             tuple(before),
             tuple((peer, array) for peer, array in sends if array.size),
             tuple((peer, array) for peer, array in receives if array.size),
             tuple(after),
         )
-
-    def combine(self, own: np.ndarray, incoming: np.ndarray, side: object) -> Action:
-        left, right = (incoming, own) if side is LEFT else (own, incoming)
-        return partial(self.op.combine, left, right, out=own)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mpitrain.array import as_array
-from mpitrain.engines.binding import Action, cuts_of, even_cuts
+from mpitrain.engines.actions import Action
+from mpitrain.engines.binding import cuts_of, even_cuts
 from mpitrain.engines.reduction import OPS, Op, as_op, check_dtype, divide
 from mpitrain.world import Array
 

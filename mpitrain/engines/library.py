@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.binding import Action, cuts_of
+from mpitrain.engines.actions import Action
+from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import MPIMessenger, as_words
 from mpitrain.engines.reduction import OPS, Op
-from mpitrain.engines.staged import BoundStep, Requests, StagedPlan, tell
+from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
 from mpitrain.event import Event, Operation
 
@@ -38,7 +39,7 @@ class LibraryPlan(StagedPlan):
         arguments, after = _arguments(call)
         name = "allgatherv" if call.collective == "allgather" else call.collective
         self._blocking: Callable[[], None] = partial(getattr(comm, name.capitalize()), *arguments)
-        self._messenger = messenger
+        self._progress = messenger.progress
         self._after = [*after, *call.epilogue()]
         step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *arguments)), self._after)
         super().__init__(messenger, [step], operation, why, call.result)
@@ -46,13 +47,17 @@ class LibraryPlan(StagedPlan):
     def run(self) -> Any:
         if self.freed:
             return self.start().wait()  # which refuses
-        self._messenger.wait_for_all()
-        begun = self.messenger.now()
+        progress = self._progress
+        if progress.under_way:
+            progress.wait_for_all()
+        event = Event(self.operation, progress.now())
+        event.awaited = event.begun
         self._blocking()
         for action in self._after:
             action()
-        if self.messenger.observers:
-            tell(self.messenger, Event(self.operation, begun, begun, self.messenger.now()))
+        event.ended = progress.now()
+        if progress.observers:
+            progress.tell(event)
         return self.result
 
 
@@ -74,6 +79,17 @@ def _arguments(call: Call) -> tuple[tuple[Any, ...], list[Action]]:
     if call.collective == "reduce":
         return ((MPI.IN_PLACE, array, op, root) if call.rank == root else (array, None, op, root)), []
     return (MPI.IN_PLACE, array, op), []
+
+
+def library_can(call: Call) -> bool:
+    """Whether the library knows the operation and the type."""
+    if not call.reduces:
+        return True
+    try:
+        _op(call.op, call.array.dtype)
+    except ScheduleError:
+        return False
+    return True
 
 
 def _op(op: Op, dtype: np.dtype) -> MPI.Op:

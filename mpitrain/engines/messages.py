@@ -4,12 +4,12 @@ Messages travel as plain words, so that every type of number can; what is reduce
 """
 
 import os
-from collections.abc import Callable
 
 import numpy as np
 
 from mpitrain.engines.binding import Stage
-from mpitrain.engines.staged import Messages, Observer, Requests, StagedWork
+from mpitrain.engines.progress import Progress
+from mpitrain.engines.staged import Messages, Requests, StagedWork
 from mpitrain.engines.start import MPI
 from mpitrain.world import Array, Work
 
@@ -49,39 +49,26 @@ class PersistentMessages:
 class MPIMessenger:
     """The `Messenger` of real ranks."""
 
-    def __init__(self, comm: MPI.Intracomm, now: Callable[[], float]):
-        self._comm, self.now = comm, now
-        self._under_way: list[StagedWork] = []
-        self.observers: list[Observer] = []
+    def __init__(self, comm: MPI.Intracomm, progress: Progress):
+        self._comm, self.progress = comm, progress
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
         return (PersistentMessages if kept else AdHocMessages)(self._comm, stage, tag)
 
-    def begun(self, work: StagedWork) -> None:
-        self._under_way.append(work)
-
-    def ended(self, work: StagedWork) -> None:
-        self._under_way.remove(work)
-
     def test(self, requests: Requests) -> bool:
         return MPI.Request.Testall(requests)
 
-    def wait(self, requests: Requests) -> None:
-        others = [work for work in self._under_way if work.requests is not requests]
-        if not others:
-            MPI.Request.Waitall(requests)
+    def wait(self, work: StagedWork) -> None:
+        if self.progress.under_way == [work]:
+            MPI.Request.Waitall(work.requests)
+        else:
+            self.wait_moving(work.requests, work)
+
+    def wait_moving(self, requests: Requests, work: StagedWork | None = None) -> None:
+        """Wait for requests of `work`, or of none, while the works under way move on."""
         while not MPI.Request.Testall(requests):
-            for work in others:
-                work.move_on()
+            self.progress.move_others(work)
             os.sched_yield()
-
-    def wait_for_all(self) -> None:
-        """Return once nothing is under way: before a call that blocks inside MPI, where nothing of ours moves on.
-
-        All ranks started the same works before that call, and so none waits here for one that will never come.
-        """
-        for work in tuple(self._under_way):
-            work.wait()
 
 
 class MessageWork(Work):
@@ -94,7 +81,7 @@ class MessageWork(Work):
         return self._request.Test()
 
     def wait(self) -> Array:
-        self._messenger.wait([self._request])
+        self._messenger.wait_moving([self._request])
         return self._buffer
 
 

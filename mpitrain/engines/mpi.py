@@ -6,17 +6,24 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import numpy as np
+
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.call import Call, flat
 from mpitrain.engines.clock import offset
-from mpitrain.engines.library import LibraryPlan
+from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import MessageWork, MPIMessenger
-from mpitrain.engines.scheduled import ScheduledWorld
+from mpitrain.engines.progress import Progress
+from mpitrain.engines.scheduled import SHARED, ScheduledWorld
+from mpitrain.engines.shared import SharedEngine
+from mpitrain.engines.staged import EnginePlan
 from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
 from mpitrain.event import Operation
 from mpitrain.launch_environment import mismatch
+from mpitrain.tuning import Choice, choose
 from mpitrain.world import Array, Work, World
 
 FIRST_PLAN_TAG = 16384
@@ -26,27 +33,30 @@ FIRST_PLAN_TAG = 16384
 class MPIWorld(ScheduledWorld):
     """The ranks of an mpi4py communicator. Works on duplicates of it, never on the caller's own. Collective to make."""
 
-    engine = "mpi"
-
-    def __init__(self, comm: MPI.Intracomm, clock_offset: float = 0.0):
+    def __init__(self, comm: MPI.Intracomm, clock_offset: float = 0.0, engine: str = "auto"):
+        """`engine` "mpi" or "shared" insists on messages, or on memory that all ranks share."""
         self._comm = comm.Dup()
         self.messenger: MPIMessenger
-        super().__init__(MPIMessenger(self._comm, self.now))
+        super().__init__(MPIMessenger(self._comm, Progress(self.now)))
         self._caller_messages = comm.Dup()
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.node, self.node_rank, self.node_size = self._place()
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
+        self._engine_asked = engine
+        self.engines = self._possible_engines(engine)
+        self.engine = self.engines[0]
+        self._shared: SharedEngine | None = None
         self._call_tags = itertools.cycle(range(FIRST_PLAN_TAG))
         self._plan_tags = itertools.count(FIRST_PLAN_TAG)
 
     @classmethod
-    def of_job(cls) -> "MPIWorld":
+    def of_job(cls, engine: str = "auto") -> "MPIWorld":
         """All ranks that the launcher started. `UsageError` if it was another MPI's launcher."""
         trap = mismatch(os.environ, MPI.Get_library_version(), MPI.COMM_WORLD.Get_size())
         if trap:
             raise UsageError(trap, agreed=True)
-        return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD))
+        return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD), engine)
 
     def _place(self) -> tuple[int, int, int]:
         """node, node_rank, node_size."""
@@ -62,9 +72,35 @@ class MPIWorld(ScheduledWorld):
         nodes = self._comm.allgather(node)
         return sorted(set(nodes)).index(node), nodes[: self.rank].count(node), nodes.count(node)
 
+    def _possible_engines(self, asked: str) -> tuple[str, ...]:
+        """The engines that this world may use, the best first."""
+        one_node = self.node_size == self.size
+        if asked == SHARED and not one_node:
+            raise UsageError(
+                f"engine shared: the {self.size} ranks are on several nodes: expected one; use engine auto or mpi",
+                agreed=True,
+            )
+        every = (SHARED, "mpi") if one_node and self.size > 1 else ("mpi",)
+        return every if asked == "auto" else (asked,)
+
+    def empty(self, count: int, dtype: Any = "float32") -> np.ndarray:
+        """Aligned to 64 bytes, a cache line; on one node, in memory that all ranks share."""
+        self._check_open()
+        if SHARED not in self.engines:
+            return super().empty(count, dtype)
+        return self.shared.arena.empty(count, np.dtype(dtype))
+
+    @property
+    def shared(self) -> SharedEngine:
+        """The engine of one node. The first call is collective."""
+        if self._shared is None:
+            self.progress.wait_for_all()
+            self._shared = SharedEngine(self._comm, self.progress, self.crowded)
+        return self._shared
+
     def barrier(self) -> None:
         self._check_open()
-        self.messenger.wait_for_all()
+        self.progress.wait_for_all()
         self._comm.Barrier()
 
     def start_send(self, buffer: Array, peer: int, tag: int = 0) -> Work:
@@ -92,18 +128,20 @@ class MPIWorld(ScheduledWorld):
 
     def split(self, color: int | None, key: int = 0) -> World | None:
         self._check_open()
-        self.messenger.wait_for_all()
+        self.progress.wait_for_all()
         part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
         if part == MPI.COMM_NULL:
             return None
-        world = MPIWorld(MPI.Intracomm(part), self._clock_offset)
+        world = MPIWorld(MPI.Intracomm(part), self._clock_offset, self._engine_asked)
         part.Free()
         return world
 
     def close(self) -> None:
         if not self.closed:
-            self.messenger.wait_for_all()
+            self.progress.wait_for_all()
             super().close()
+            if self._shared is not None:
+                self._shared.close()
             self._comm.Free()
             self._caller_messages.Free()
 
@@ -121,6 +159,25 @@ class MPIWorld(ScheduledWorld):
                 f"instead of making new ones"
             )
         return tag
+
+    def _choose(
+        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True
+    ) -> Choice:
+        engines = self.engines if engine == "auto" else (engine,)
+        return choose(
+            collective, nbytes, engines=engines, library=library, crowded=self.crowded, commutative=commutative
+        )
+
+    def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
+        return "mpi" if isinstance(algorithm, Opaque) else super()._engine_for(algorithm, engine)
+
+    def _library_can(self, call: Call) -> bool:
+        return library_can(call)
+
+    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> EnginePlan:
+        if operation.engine != SHARED:
+            return super()._plan(call, algorithm, operation, why, kept)
+        return (self.shared.plan if kept else self.shared.call)(call, algorithm, operation, why)
 
     def _opaque(self, call: Call, operation: Operation, why: str) -> LibraryPlan:
         return LibraryPlan(self.messenger, self._comm, call, operation, why)

@@ -12,12 +12,17 @@ import numpy as np
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import Program, ScheduleError
-from mpitrain.engines.binding import Action, Piece, bind, cuts_of, even_cuts
+from mpitrain.engines.actions import Action
+from mpitrain.engines.binding import Piece, bind, check_weights, cuts_of, even_cuts
 from mpitrain.engines.call import Call
-from mpitrain.engines.staged import BoundStep, Messenger, Observer, StagedPlan
+from mpitrain.engines.progress import Observer
+from mpitrain.engines.staged import BoundStep, EnginePlan, Messenger, StagedPlan
 from mpitrain.event import Operation
-from mpitrain.tuning import Choice, choose
-from mpitrain.world import Array, Plan, World
+from mpitrain.tuning import Choice
+from mpitrain.world import AlgorithmLike, Array, Plan, World
+
+SHARED = "shared"
+"""The engine that works in memory of all ranks, and needs no tags."""
 
 
 @lru_cache(maxsize=256)
@@ -34,8 +39,9 @@ class ScheduledWorld(World):
 
     def __init__(self, messenger: Messenger):
         self.messenger = messenger
+        self.progress = messenger.progress
         self.closed = False
-        self._plans: list[StagedPlan] = []
+        self._plans: list[EnginePlan] = []
 
     def close(self) -> None:
         for plan in self._plans:
@@ -44,10 +50,10 @@ class ScheduledWorld(World):
         self._plans, self.closed = [], True
 
     def observe(self, observer: Observer) -> None:
-        self.messenger.observers.append(observer)
+        self.progress.observers.append(observer)
 
     def explain(self, collective: str, nbytes: int) -> Choice:
-        return choose(collective, nbytes, self.engine, crowded=self.crowded)
+        return self._choose(collective, nbytes)
 
     def empty(self, count: int, dtype: Any = "float32") -> np.ndarray:
         """Aligned to 64 bytes, a cache line."""
@@ -60,46 +66,51 @@ class ScheduledWorld(World):
         self,
         collective: str,
         buffer: Array,
-        algorithm: str | Algorithm,
+        algorithm: AlgorithmLike,
         op: Any = "sum",
         root: int = 0,
         counts: Sequence[int] | None = None,
         received: Array | None = None,
         kept: bool = False,
+        engine: str = "auto",
     ) -> Plan:
         self._check_open()
         call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
-        commutative = call.op.commutative or not call.reduces
-        if algorithm == "auto":
-            choice = choose(collective, call.array.nbytes, self.engine, crowded=self.crowded, commutative=commutative)
-            algorithm = choice.algorithm
-        else:
-            name = algorithm if isinstance(algorithm, str) else algorithm.name
-            choice = Choice(collective, name, self.engine, "as asked for", "none")
-        found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
-        if found.collective != collective:
-            raise ScheduleError(f"{found} is no algorithm for {collective}: expected one that is made for it")
+        found, choice = self._chosen(call, algorithm, engine)
         operation = Operation(
-            collective, choice.algorithm, self.engine, call.op.name if call.reduces else None, call.array.dtype.name,
-            call.array.size, call.array.nbytes, self._tag(kept),
+            collective, choice.algorithm, choice.engine, call.op.name if call.reduces else None,
+            call.array.dtype.name, call.array.size, call.array.nbytes,
         )  # fmt: skip
-        if isinstance(found, Algorithm) and not (commutative or found.ordered):
-            raise ScheduleError(
-                f"{found} does not keep rank order, which op {operation.op!r} needs since it does not commute"
-            )
         if isinstance(found, Opaque):
             plan = self._opaque(call, operation, choice.reason)
         else:
+            check_weights(program_of(found, self.rank, self.size, root if found.rooted else 0), call.array.dtype)
             plan = self._plan(call, found, operation, choice.reason, kept)
         if kept:
             self._plans = [other for other in self._plans if not other.freed] + [plan]
         return plan
 
+    def _chosen(self, call: Call, algorithm: AlgorithmLike, engine: str) -> tuple[Algorithm | Opaque, Choice]:
+        """What runs, and why. `ScheduleError` if it cannot."""
+        collective, commutative = call.collective, call.op.commutative or not call.reduces
+        if algorithm == "auto":
+            choice = self._choose(collective, call.array.nbytes, engine, self._library_can(call), commutative)
+            return find(collective, choice.algorithm), choice
+        found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
+        if found.collective != collective:
+            raise ScheduleError(f"{found} is no algorithm for {collective}: expected one that is made for it")
+        if isinstance(found, Algorithm) and not (commutative or found.ordered):
+            raise ScheduleError(
+                f"{found} does not keep rank order, which op {call.op.name!r} needs since it does not commute"
+            )
+        return found, Choice(collective, found.name, self._engine_for(found, engine), "as asked for", "none")
+
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("this world is closed: expected calls before close() only")
 
-    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> StagedPlan:
+    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> EnginePlan:
+        """An algorithm of ours, by messages."""
         program = program_of(algorithm, self.rank, self.size, call.root if algorithm.rooted else 0)
         cuts = cuts_of(call.counts) if call.counts else even_cuts(call.array.size, algorithm.chunks(self.size))
         output, given, prologue = call.array, None, list[Action]()
@@ -108,18 +119,33 @@ class ScheduledWorld(World):
         elif call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
             output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are
             prologue.append(partial(np.copyto, output, call.array))
+        tag = self._tag(kept)
         steps = [BoundStep(prologue, None, ())] if prologue else []
         for stage in bind(program, Piece(output, cuts), call.op, given):
-            messages = self.messenger.prepare(stage, operation.tag, kept) if stage.send or stage.recv else None
+            messages = self.messenger.prepare(stage, tag, kept) if stage.send or stage.recv else None
             steps.append(BoundStep(stage.before, messages, stage.after))
         if epilogue := call.epilogue():
             steps.append(BoundStep(epilogue, None, ()))
         return StagedPlan(self.messenger, steps, operation, why, call.result)
 
-    def _tag(self, kept: bool) -> int:
-        """The tag of a call's messages: that of a plan, if it is kept, belongs to it alone."""
+    def _choose(
+        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True
+    ) -> Choice:
+        """What `auto` takes, on one engine or any."""
         raise NotImplementedError
 
-    def _opaque(self, call: Call, operation: Operation, why: str) -> StagedPlan:
+    def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
+        """Where an algorithm runs that was asked for by name."""
+        return self.engine if engine == "auto" else engine
+
+    def _library_can(self, call: Call) -> bool:
+        """Whether the MPI library, if there is one, can do this call too."""
+        return False
+
+    def _tag(self, kept: bool) -> int:
+        """The tag of a call's messages; that of a plan, which is kept, belongs to it alone."""
+        raise NotImplementedError
+
+    def _opaque(self, call: Call, operation: Operation, why: str) -> EnginePlan:
         """The plan of an algorithm that is not ours."""
         raise NotImplementedError

@@ -7,20 +7,20 @@ from typing import Any, NoReturn
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
+from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import ScheduledWorld
-from mpitrain.engines.staged import Observer, Requests, StagedPlan, StagedWork
+from mpitrain.engines.staged import Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.event import Operation
+from mpitrain.tuning import Choice, choose
 from mpitrain.world import World
 
 
 class _NoMessages:
     """The messenger of a world in which nobody else is."""
 
-    now = staticmethod(time.perf_counter)
-
     def __init__(self) -> None:
-        self.observers: list[Observer] = []
+        self.progress = Progress(time.perf_counter)
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> NoReturn:
         raise AssertionError("a program of size 1 sends nothing")
@@ -28,13 +28,7 @@ class _NoMessages:
     def test(self, requests: Requests) -> bool:
         return True
 
-    def wait(self, requests: Requests) -> None:
-        pass
-
-    def begun(self, work: StagedWork) -> None:
-        pass
-
-    def ended(self, work: StagedWork) -> None:
+    def wait(self, work: StagedWork) -> None:
         pass
 
 
@@ -59,6 +53,12 @@ class SoloWorld(ScheduledWorld):
 
     def split(self, color: int | None, key: int = 0) -> World | None:
         return None if color is None else SoloWorld()
+
+    def _choose(
+        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True
+    ) -> Choice:
+        choice = choose(collective, nbytes, engines=("mpi",), library=False, commutative=commutative)
+        return choice._replace(engine=self.engine, runner_up="none")
 
     def _tag(self, kept: bool) -> int:
         return 0

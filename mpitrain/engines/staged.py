@@ -3,10 +3,12 @@
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from mpitrain.engines.binding import Action, Stage
+from mpitrain.engines.actions import Action
+from mpitrain.engines.binding import Stage
+from mpitrain.engines.progress import Progress
 from mpitrain.event import Event, Operation
 from mpitrain.world import Plan, Work
 
@@ -23,13 +25,10 @@ class Messages(Protocol):
         """They will not be posted again."""
 
 
-Observer = Callable[[Event], None]
-
-
 class Messenger(Protocol):
-    """How messages move. `observers` hear of every work's event as it ends."""
+    """How messages move. `progress` knows the works under way."""
 
-    observers: list[Observer]
+    progress: Progress
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> Messages:
         """The stage's messages, to be posted once, or many times if they are `kept`."""
@@ -37,22 +36,8 @@ class Messenger(Protocol):
     def test(self, requests: Requests) -> bool:
         """Whether all of them are done."""
 
-    def wait(self, requests: Requests) -> None:
-        """Return once all of them are done; works under way move on meanwhile, since other ranks may wait for those."""
-
-    def now(self) -> float: ...
-
-    def begun(self, work: "StagedWork") -> None:
-        """The work is under way."""
-
-    def ended(self, work: "StagedWork") -> None:
-        """The work is done, or failed: it is no longer under way."""
-
-
-def tell(messenger: Messenger, event: Event) -> None:
-    """A collective has ended: its observers hear of it."""
-    for observer in messenger.observers:
-        observer(event)
+    def wait(self, work: "StagedWork") -> None:
+        """Return once all of its requests are done; the other works under way move on meanwhile."""
 
 
 class BoundStep(NamedTuple):
@@ -63,32 +48,43 @@ class BoundStep(NamedTuple):
     after: Sequence[Action]
 
 
-class StagedPlan(Plan):
+class EnginePlan(Plan):
+    """What all engines' plans share: one work at a time, and none once it is freed."""
+
+    def __init__(self, operation: Operation, why: str, result: Any):
+        self.operation, self.why, self.result = operation, why, result
+        self.algorithm, self.engine = operation.algorithm, operation.engine
+        self.freed = False
+        self.work: Any = None
+
+    def check_may_start(self) -> None:
+        if self.freed:
+            raise ValueError(f"this plan of {self.operation.collective} was freed and cannot run again")
+        self.check_idle("it starts again")
+
+    def check_idle(self, purpose: str) -> None:
+        if self.work is not None and not self.work.done:
+            raise ValueError(f"this plan of {self.operation.collective} is under way: wait for it before {purpose}")
+
+
+class StagedPlan(EnginePlan):
     """A collective bound to memory; `why` says why its algorithm was taken."""
 
     def __init__(self, messenger: Messenger, steps: Sequence[BoundStep], operation: Operation, why: str, result: Any):
-        self.messenger, self.steps, self.operation, self.why, self.result = messenger, steps, operation, why, result
-        self.algorithm, self.engine = operation.algorithm, operation.engine
-        self.freed = False
-        self._work: StagedWork | None = None
+        super().__init__(operation, why, result)
+        self.messenger, self.steps = messenger, steps
 
     def start(self) -> "StagedWork":
-        if self.freed:
-            raise ValueError(f"this plan of {self.operation.collective} was freed and cannot run again")
-        self._check_idle("it starts again")
-        self._work = StagedWork(self)
-        return self._work
+        self.check_may_start()
+        self.work = StagedWork(self)
+        return self.work
 
     def free(self) -> None:
-        self._check_idle("it is freed")
+        self.check_idle("it is freed")
         for step in self.steps:
             if step.messages is not None:
                 step.messages.free()
         self.steps, self.freed = [], True
-
-    def _check_idle(self, purpose: str) -> None:
-        if self._work is not None and not self._work.done:
-            raise ValueError(f"this plan of {self.operation.collective} is under way: wait for it before {purpose}")
 
 
 class StagedWork(Work):
@@ -96,12 +92,13 @@ class StagedWork(Work):
 
     def __init__(self, plan: StagedPlan):
         self.plan, self.result = plan, plan.result
-        self.event: Event = Event(plan.operation, plan.messenger.now())
+        self.progress = plan.messenger.progress
+        self.event: Event = Event(plan.operation, self.progress.now())
         self.requests: Requests = []
         self.done = False
         self._at = -1
         self._error: BaseException | None = None
-        plan.messenger.begun(self)
+        self.progress.begun(self)
         self._advance()
 
     def test(self) -> bool:
@@ -111,15 +108,14 @@ class StagedWork(Work):
 
     def wait(self) -> Any:
         if not self.done:
-            self.event.awaited = self.plan.messenger.now()
+            self.event.awaited = self.progress.now()
         while not self.done:
-            self.plan.messenger.wait(self.requests)
+            self.plan.messenger.wait(self)
             self._advance()
         self._raise_error()
         return self.result
 
     def move_on(self) -> None:
-        """As `test`, for whoever waits for another work: an error is kept for the one who waits for this."""
         while not self.done and self.plan.messenger.test(self.requests):
             self._advance()
 
@@ -131,9 +127,8 @@ class StagedWork(Work):
             self._error, self.requests = error, []
         if not self.requests:
             self.done = True
-            self.event.ended = self.plan.messenger.now()
-            self.plan.messenger.ended(self)
-            tell(self.plan.messenger, self.event)
+            self.event.ended = self.progress.now()
+            self.progress.ended(self, self.event)
 
     def _next_requests(self) -> Requests:
         """The messages of the next stage that has any, posted; none after the last."""

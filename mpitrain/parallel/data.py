@@ -88,6 +88,11 @@ class DataParallel:
         """The buckets' algorithms, such as `ring` or `ring, recursive_doubling`."""
         return ", ".join(dict.fromkeys(plan.algorithm for plan in self.plans))
 
+    @property
+    def engines(self) -> str:
+        """Where they run, such as `shared`, or `shared, mpi`."""
+        return ", ".join(dict.fromkeys(plan.engine for plan in self.plans))
+
     def begin(self, loss_sum: float, correct: int) -> None:
         """Forward is done: what the header carries is known."""
         self.header[0], self.header[1] = loss_sum, correct

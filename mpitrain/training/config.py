@@ -73,7 +73,8 @@ class Config:
         Allreduce algorithm of the gradients: auto, library (MPI's own), ring, recursive_doubling, halving_doubling,
         binomial_tree or direct.
     engine
-        How messages move: auto, mpi, or solo (one process without MPI).
+        How data move: auto, mpi (messages), shared (memory that the ranks of one node share), or solo (one process
+        without MPI).
     bucket_bytes
         Gradients are exchanged in buckets of at least this many bytes, while backward runs.
     run_dir
@@ -100,7 +101,7 @@ class Config:
     warmup_steps: Whole | None = None
     seed: Whole = 0
     algorithm: str = "auto"
-    engine: Literal["auto", "mpi", "solo"] = "auto"
+    engine: Literal["auto", "mpi", "shared", "solo"] = "auto"
     bucket_bytes: Whole = 1 << 20
     run_dir: Path = Path("runs")
     name: str | None = None

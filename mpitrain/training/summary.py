@@ -48,7 +48,7 @@ def summarise(
         "parameters": trainer.layout.count,
         "algorithm": trainer.strategy.algorithms,
         "algorithm_why": "; ".join(dict.fromkeys(plan.why for plan in trainer.strategy.plans)),
-        "engine": world.engine,
+        "engine": trainer.strategy.engines,
         "replicas_alike": replicas_alike(trainer),
         "parameters_sha256": digest(trainer.values),
     }

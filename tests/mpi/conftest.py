@@ -186,13 +186,23 @@ def pytest_ignore_collect(config):
 
 @pytest.fixture(scope="session")
 def world():
-    """All ranks of this launch."""
+    """All ranks of this launch, on the best engine for each call."""
+    yield from world_on("auto")
+
+
+@pytest.fixture(scope="session", params=["mpi", "shared"])
+def one_engine(request):
+    """All ranks of this launch, on each engine in turn."""
+    yield from world_on(request.param)
+
+
+def world_on(engine):
     from mpi4py import MPI
 
     from mpitrain.engines.cores import cores_of_rank, limit_blas_threads
     from mpitrain.engines.mpi import MPIWorld
 
-    world = MPIWorld(MPI.COMM_WORLD)
+    world = MPIWorld(MPI.COMM_WORLD, engine=engine)
     limit_blas_threads(cores_of_rank(world))
     yield world
     world.close()

@@ -10,6 +10,12 @@ from mpitrain.engines.binding import even_cuts
 
 pytestmark = pytest.mark.mpi
 
+
+@pytest.fixture
+def world(one_engine):
+    return one_engine
+
+
 IN_PLACE = ("allreduce", "reduce", "bcast", "reduce_scatter", "allgather", "exscan")
 CASES = [(c, name) for c in IN_PLACE for name in (*CATALOGUE[c], LIBRARY, "auto")]
 
