@@ -48,7 +48,7 @@ def test_operations_that_do_not_commute_get_an_ordered_algorithm(engines):
 @pytest.mark.parametrize(
     ("nbytes", "crowded", "engines", "way", "reason", "runner_up"),
     [
-        (1 << 14, False, ("shared", "mpi"), "mpi library", "table: up to 16 KiB, a core for each rank", "shared direct"),
+        (9, False, ("shared", "mpi"), "mpi library", "table: up to 16 KiB, a core for each rank", "shared direct"),
         (1 << 30, False, ("shared", "mpi"), "shared direct", "table: above 1 MiB, a core for each rank", "mpi ring"),
         (1 << 30, False, ("mpi",), "mpi ring", "table: above 1 MiB, a core for each rank", "library"),
         (1 << 20, True, ("mpi",), "mpi direct", "table: above 64 KiB, more ranks than cores", "library"),
