@@ -1,0 +1,141 @@
+"""Ranks in shared memory, each stopped at random between any two of its reads, writes and flags: sums stay right.
+
+Here every action first reads its source and then writes its target, with pauses before, between and after. And to know
+that this would find a fault: with any single wait left out, it does.
+"""
+
+import random
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from mpitrain.analysis.lowering import lower
+from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.engines import call_memory, tiles
+from mpitrain.engines.binding import even_cuts
+from mpitrain.engines.mpi import MPIWorld
+
+pytestmark = pytest.mark.mpi
+
+SEEDS = 200
+ALGORITHMS = [(c, name) for c, family in CATALOGUE.items() for name in family]
+
+
+class Pauses:
+    """Mostly none, so that races are run; sometimes long, so that others overtake."""
+
+    def __init__(self, rank):
+        self.rank = rank
+        self.seed(0)
+
+    def seed(self, seed):
+        self.random = random.Random(seed * 64 + self.rank)
+        self.share = self.random.choice((0.02, 0.2))  # some ranks are slow throughout
+
+    def __call__(self):
+        if self.random.random() < self.share:
+            time.sleep(self.random.random() ** 3 * 3e-4)
+
+
+@pytest.fixture
+def pausing(monkeypatch):
+    """A world on the shared engine that pauses everywhere, on very small tiles, and its pauses."""
+    world = MPIWorld(MPI.COMM_WORLD, engine="shared") if MPI.COMM_WORLD.size > 1 else None
+    if world is None:
+        yield None, None
+        return
+    pauses, bound, sync = Pauses(world.rank), tiles._bound, world.shared.sync
+
+    def act(held, source, action):
+        pauses()
+        held[...] = source
+        pauses()
+        action()
+
+    def pausing_bound(action, source, target, op):
+        held = np.empty_like(source)
+        return partial(act, held, source, bound(action, held, target, op))
+
+    def pausing_sync():  # after a wait, and before a flag
+        pauses()
+        sync()
+
+    monkeypatch.setattr(tiles, "_bound", pausing_bound)
+    monkeypatch.setattr(world.shared, "sync", pausing_sync)
+    yield world, pauses
+    monkeypatch.undo()
+    world.close()
+
+
+def wrong_results(world, pauses, collective, algorithm, seeds):
+    """For how many seeds this rank's result is not what NumPy says. Nothing but the call itself keeps ranks in step."""
+    size, rank, root = world.size, world.rank, world.size - 1
+    count = 2 * size
+    mine = slice(*even_cuts(count, size)[rank : rank + 2])
+    rooted = {"root": root} if collective in ("reduce", "bcast") else {}
+    buffer = world.empty(count, "float64")
+    plan = world.plan(collective, buffer, algorithm=algorithm, **rooted)
+    wrong = 0
+    for seed in range(seeds):
+        pauses.seed(seed)
+        data = np.random.default_rng(seed).integers(-1000, 1000, (size, count)).astype(np.float64)
+        buffer[:] = data[rank]
+        got = plan.run()
+        wanted = {
+            "allreduce": lambda data: data.sum(0),
+            "reduce": lambda data: data.sum(0) if rank == root else None,
+            "bcast": lambda data: data[root],
+            "reduce_scatter": lambda data: data.sum(0)[mine],
+            "allgather": lambda data: np.concatenate([data[r].reshape(size, -1)[r] for r in range(size)]),
+            "exscan": lambda data: data[:rank].sum(0) if rank else None,
+            "alltoall": lambda data: data.reshape(size, size, -1)[:, rank].reshape(-1),
+            "gossip": lambda data: data.mean(0) if size & (size - 1) == 0 else None,
+        }[collective](data)
+        if wanted is not None and not np.allclose(got, wanted, rtol=1e-13, atol=1e-10):
+            wrong += 1
+    plan.free()
+    return wrong
+
+
+@pytest.mark.parametrize(("collective", "algorithm"), ALGORITHMS)
+def test_sums_stay_right_however_ranks_are_delayed(pausing, collective, algorithm):
+    world, pauses = pausing
+    if world is None:
+        return
+    assert wrong_results(world, pauses, collective, algorithm, SEEDS) == 0
+
+
+def waits_of(lowered):
+    return [
+        (rank, number, wait)
+        for rank, groups in enumerate(lowered.groups)
+        for number, group in enumerate(groups)
+        for wait in group.waits
+    ]
+
+
+def without(lowered, rank, number, wait):
+    groups = [list(own) for own in lowered.groups]
+    group = groups[rank][number]
+    groups[rank][number] = group._replace(waits=tuple(other for other in group.waits if other != wait))
+    return lowered._replace(groups=tuple(tuple(own) for own in groups))
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "ring", "recursive_doubling", "binomial_tree"])
+def test_a_wait_left_out_is_found(pausing, algorithm, monkeypatch):
+    world, pauses = pausing
+    if world is None:
+        return
+    whole = lower(CATALOGUE["allreduce"][algorithm].schedule(world.size))
+    waits = waits_of(whole)
+    for chosen in random.Random(algorithm).sample(waits, min(3, len(waits))):
+        monkeypatch.setattr(call_memory, "lowered_of", lambda *_, chosen=chosen: without(whole, *chosen))
+        wrong = world_wide(wrong_results(world, pauses, "allreduce", algorithm, SEEDS))
+        assert wrong > 0, f"nobody noticed that rank {chosen[0]} group {chosen[1]} does not wait for {chosen[2]}"
+
+
+def world_wide(wrong):
+    return MPI.COMM_WORLD.allreduce(wrong)
