@@ -72,7 +72,7 @@ class World:
 
     def allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Array:
         """Every rank's `buffer` becomes the combination of all; returns it."""
-        return self._bound("allreduce", buffer, algorithm, op).run()
+        return self._run("allreduce", buffer, algorithm, op)
 
     def start_allreduce(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("allreduce", buffer, algorithm, op).start()
@@ -81,14 +81,14 @@ class World:
         self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: AlgorithmLike = "auto"
     ) -> Array | None:
         """The root's `buffer` becomes the combination of all; returns it there, None elsewhere."""
-        return self._bound("reduce", buffer, algorithm, op, root).run()
+        return self._run("reduce", buffer, algorithm, op, root)
 
     def start_reduce(self, buffer: Array, op: Any = "sum", root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("reduce", buffer, algorithm, op, root).start()
 
     def bcast(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Array:
         """Every rank's `buffer` becomes the root's; returns it."""
-        return self._bound("bcast", buffer, algorithm, root=root).run()
+        return self._run("bcast", buffer, algorithm, root=root)
 
     def start_bcast(self, buffer: Array, root: int = 0, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("bcast", buffer, algorithm, root=root).start()
@@ -97,7 +97,7 @@ class World:
         self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
     ) -> Array:
         """Returns this rank's block of `buffer`, combined over all ranks. The other blocks hold nothing of use then."""
-        return self._bound("reduce_scatter", buffer, algorithm, op, counts=counts).run()
+        return self._run("reduce_scatter", buffer, algorithm, op, counts=counts)
 
     def start_reduce_scatter(
         self, buffer: Array, op: Any = "sum", counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
@@ -108,7 +108,7 @@ class World:
         self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
     ) -> Array:
         """`buffer` holds this rank's block in its place; all ranks' blocks arrive in theirs. Returns `buffer`."""
-        return self._bound("allgather", buffer, algorithm, counts=counts).run()
+        return self._run("allgather", buffer, algorithm, counts=counts)
 
     def start_allgather(
         self, buffer: Array, counts: Sequence[int] | None = None, *, algorithm: AlgorithmLike = "auto"
@@ -117,14 +117,14 @@ class World:
 
     def alltoall(self, send: Array, recv: Array | None = None, *, algorithm: AlgorithmLike = "auto") -> Array:
         """Block d of `send` goes to rank d; block s of the result, `recv` if given, comes from rank s. Equal blocks."""
-        return self._bound("alltoall", send, algorithm, received=recv).run()
+        return self._run("alltoall", send, algorithm, received=recv)
 
     def start_alltoall(self, send: Array, recv: Array | None = None, *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("alltoall", send, algorithm, received=recv).start()
 
     def exscan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Array:
         """`buffer` becomes the combination of all lower ranks', in rank order; rank 0's is not defined."""
-        return self._bound("exscan", buffer, algorithm, op).run()
+        return self._run("exscan", buffer, algorithm, op)
 
     def start_exscan(self, buffer: Array, op: Any = "sum", *, algorithm: AlgorithmLike = "auto") -> Work:
         return self._bound("exscan", buffer, algorithm, op).start()
@@ -246,6 +246,10 @@ class World:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None:
             self.close()
+
+    def _run(self, collective: str, buffer: Array, algorithm: AlgorithmLike, *rest: Any, **others: Any) -> Any:
+        """Bind and run once; the arguments are those of `_bound`."""
+        return self._bound(collective, buffer, algorithm, *rest, **others).run()
 
     def _bound(
         self,

@@ -20,6 +20,7 @@ LINE = 64  # bytes of a cache line: two ranks never write to one
 PAGE = 4096
 SMALLEST = 1 << 20  # bytes of a part
 WINDOW = 40  # bits of a position that count bytes
+KNOWN = 1024  # arrays whose position is remembered
 
 
 class Part(NamedTuple):
@@ -47,6 +48,7 @@ class Arena:
         self._parts: list[list[Part]] = []  # of each window, of each rank
         self._free = 0  # where in the last window the free part begins
         self._released: dict[int, list[int]] = {}
+        self._known: dict[int, tuple[weakref.ref[np.ndarray], int | None]] = {}  # arrays that were asked for, by id
         self._lent: weakref.WeakSet[Loan] = weakref.WeakSet()
 
     def carve(self, nbytes: int) -> int:
@@ -77,6 +79,16 @@ class Arena:
 
     def position_of(self, array: np.ndarray) -> int | None:
         """Where a contiguous array of this rank lies in its own parts, None if elsewhere."""
+        known = self._known.get(id(array))
+        if known is not None and known[0]() is array:
+            return known[1]
+        position = self._find(array)
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        self._known[id(array)] = (weakref.ref(array), position)
+        return position
+
+    def _find(self, array: np.ndarray) -> int | None:
         if array.size == 0:
             return 0
         address = array.__array_interface__["data"][0]

@@ -75,6 +75,11 @@ class Call:
         return received
 
     @property
+    def buffers(self) -> tuple[np.ndarray, ...]:
+        """All memory that the caller gave."""
+        return (self.array,) if self.received is self.array else (self.array, self.received)
+
+    @property
     def block(self) -> np.ndarray:
         """This rank's own block of the buffer."""
         cuts = cuts_of(self.counts)

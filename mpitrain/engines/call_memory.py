@@ -4,7 +4,7 @@ and in room of the lane's.
     room:  output of ranks whose caller's memory must stay | scratch | stand-in of the input | of the output
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -29,85 +29,95 @@ def lowered_of(algorithm: Algorithm, size: int, root: int) -> Lowered:
     return lower(algorithm.schedule(size, **({"root": root} if algorithm.rooted else {})))
 
 
+Buffers = tuple[np.ndarray, ...]
+"""What a rank's caller gave: one flat array, or an input and an output."""
+
+
 class CallMemory:
-    """The memory of one rank's call, once the lane and all ranks' positions are known."""
+    """The memory of calls that are alike but for their buffers, as one rank sees it."""
 
     def __init__(self, call: Call, algorithm: Algorithm, arena: Arena):
-        self._call, self._arena = call, arena
+        self._rank, self._arena = call.rank, arena
+        self.count, self.dtype = call.array.size, call.array.dtype
         self.lowered = lowered_of(algorithm, call.size, call.root if algorithm.rooted else 0)
-        self._cuts = cuts_of(call.counts) if call.counts else even_cuts(call.array.size, algorithm.chunks(call.size))
+        self.groups = self.lowered.groups[call.rank]
+        self._cuts = cuts_of(call.counts) if call.counts else even_cuts(self.count, algorithm.chunks(call.size))
         self._scratch = scratch_cuts(self._cuts, self.lowered.scratch)
-        self._buffers: dict[Space, np.ndarray] = (
-            {INPUT: call.array, OUTPUT: call.received}
-            if not algorithm.in_place
-            else {INPUT if call.rank in self.lowered.kept else OUTPUT: call.array}
-        )
-        nbytes = call.array.nbytes
-        kept, scratch = nbytes if self.lowered.kept else 0, self._scratch[-1] * call.array.itemsize
-        parts = (kept, scratch, nbytes, 0 if algorithm.in_place else nbytes)
+        in_place = INPUT if call.rank in self.lowered.kept else OUTPUT
+        self._spaces = (in_place,) if algorithm.in_place else (INPUT, OUTPUT)
+        nbytes, scratch = call.array.nbytes, self._scratch[-1] * call.array.itemsize
+        parts = (nbytes if self.lowered.kept else 0, scratch, nbytes, 0 if algorithm.in_place else nbytes)
         self._room = [0, *accumulate(-(-part // LINE) * LINE for part in parts)]
-        self._own = {space: arena.position_of(buffer) for space, buffer in self._buffers.items()}
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether this rank's buffers lie outside the arena, one at least."""
-        return None in self._own.values()
+    def room_bytes(self, stand_ins: bool) -> int:
+        """How much room the lane must have, with stand-ins or without. Alike on all ranks."""
+        return self._room[4 if stand_ins else 2]
 
-    def room_bytes(self, elsewhere: bool) -> int:
-        """How much room the lane must have, stand-ins included if any rank needs some. Alike on all ranks."""
-        return self._room[4 if elsewhere else 2]
+    def own_positions(self, buffers: Buffers) -> list[int | None]:
+        """Where each of this rank's buffers lies in the arena, None if elsewhere."""
+        return [self._arena.position_of(buffer) for buffer in buffers]
 
-    def positions(self, room: int) -> tuple[int, int]:
+    def positions(self, own: Sequence[int | None], room: int) -> tuple[int, int]:
         """Where this rank's input and output lie, or their stand-ins, if the lane's room is at `room`."""
-        found = [room + self._room[2 + number] if own is None else own for number, own in enumerate(self._own.values())]
+        found = [room + self._room[2 + number] if position is None else position for number, position in enumerate(own)]
         return found[0], found[-1]  # which are one, unless the output has memory of its own
 
-    def copies(self, room: int) -> tuple[list[Action], list[Action]]:
-        """What to copy to stand-ins before this rank enters, and back once it has left."""
-        caller, dtype = self.lowered.callers[self._call.rank], self._call.array.dtype
-        there, back = [], []
-        positions = dict(zip((INPUT, OUTPUT), self.positions(room), strict=True))
-        for space, buffer in self._buffers.items():
-            if self._own[space] is not None:
-                continue
-            stand_in = self._arena.view(self._call.rank, positions[space], buffer.size, dtype)
-            for part in self._runs(space, caller.shared & caller.read):
-                there.append(copying(buffer[part], stand_in[part]))
-            for part in self._runs(space, caller.shared & caller.written):
-                back.append(copying(stand_in[part], buffer[part]))
+    def copies(
+        self, buffers: Buffers, own: Sequence[int | None], room: int, whole: bool
+    ) -> tuple[list[Action], list[Action]]:
+        """What to copy to stand-ins before this rank enters, and back once it has left.
+
+        All that the caller's value matters of, or gets a value, if `whole`; else only as far as other ranks use it.
+        """
+        there: list[Action] = []
+        back: list[Action] = []
+        if None not in own:
+            return there, back
+        caller = self.lowered.callers[self._rank]
+        for space, buffer, position, at in zip(self._spaces, buffers, own, self.positions(own, room), strict=False):
+            if position is None:
+                stand_in = self._arena.view(self._rank, at, self.count, self.dtype)
+                for cells, actions, source, target in (
+                    (caller.read, there, buffer, stand_in), (caller.written, back, stand_in, buffer)
+                ):  # fmt: skip
+                    parts = self._runs(space, cells if whole else cells & caller.shared)
+                    actions += [copying(source[part], target[part]) for part in parts]
         return there, back
 
-    def view(self, room: int, positions: Positions) -> Callable[[Place], np.ndarray]:
-        """From a place to its elements."""
-        call, lowered = self._call, self.lowered
-        count, dtype = call.array.size, call.array.dtype
-        shared = lowered.callers[call.rank].shared
-        private = {space: Piece(b, self._cuts) for space, b in self._buffers.items() if self._own[space] is None}
+    def view(
+        self, room: int, positions: Positions, private: Mapping[Space, np.ndarray]
+    ) -> Callable[[Place], np.ndarray]:
+        """From a place to its elements. `private` are buffers elsewhere, used themselves where no other rank does."""
+        shared = self.lowered.callers[self._rank].shared
         pieces: dict[tuple[int, Space], Piece] = {}
 
         def piece(rank: int, space: Space) -> Piece:
             if space is SCRATCH:
-                return Piece(self._arena.view(rank, room + self._room[1], self._scratch[-1], dtype), self._scratch)
-            kept = space is OUTPUT and rank in lowered.kept
+                view = self._arena.view(rank, room + self._room[1], self._scratch[-1], self.dtype)
+                return Piece(view, self._scratch)
+            kept = space is OUTPUT and rank in self.lowered.kept
             position = room if kept else positions[rank][space is OUTPUT]
-            return Piece(self._arena.view(rank, position, count, dtype), self._cuts)
+            return Piece(self._arena.view(rank, position, self.count, self.dtype), self._cuts)
 
         def view(place: Place) -> np.ndarray:
             rank, chunks, _ = place
             space = chunks.space
-            if rank == call.rank and space in private and (space, chunks.start) not in shared:
-                return private[space].view(chunks)
+            if private and rank == self._rank and space in private and (space, chunks.start) not in shared:
+                return Piece(private[space], self._cuts).view(chunks)
             if (rank, space) not in pieces:
                 pieces[rank, space] = piece(rank, space)
             return pieces[rank, space].view(chunks)
 
         return view
 
+    def private(self, buffers: Buffers, own: Sequence[int | None]) -> dict[Space, np.ndarray]:
+        """This rank's buffers that lie elsewhere."""
+        return {s: b for s, b, position in zip(self._spaces, buffers, own, strict=True) if position is None}
+
     def _runs(self, space: Space, cells: frozenset[tuple[Space, int]]) -> list[slice]:
         """Ranges of elements that hold these chunks of one space."""
-        chunks = sorted(chunk for of, chunk in cells if of is space)
         runs: list[slice] = []
-        for chunk in chunks:
+        for chunk in sorted(chunk for of, chunk in cells if of is space):
             start, stop = self._cuts[chunk], self._cuts[chunk + 1]
             if runs and runs[-1].stop == start:
                 start = runs.pop().start

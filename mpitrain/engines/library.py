@@ -12,7 +12,7 @@ from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import MPIMessenger, as_words
 from mpitrain.engines.reduction import OPS, Op
-from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
+from mpitrain.engines.staged import Again, BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
 from mpitrain.event import Event, Operation
 
@@ -36,23 +36,22 @@ class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
     def __init__(self, messenger: MPIMessenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
-        arguments, after = _arguments(call)
         name = "allgatherv" if call.collective == "allgather" else call.collective
-        self._blocking: Callable[[], None] = partial(getattr(comm, name.capitalize()), *arguments)
-        self._progress = messenger.progress
-        self._after = [*after, *call.epilogue()]
-        step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *arguments)), self._after)
+        self._blocking = getattr(comm, name.capitalize())
+        self._arguments_of = _arguments(call)
+        self._arguments = self._arguments_of(call.array)
+        self._after = [*_arrivals(call, self._arguments), *call.epilogue()]
+        step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *self._arguments)), self._after)
         super().__init__(messenger, [step], operation, why, call.result)
 
     def run(self) -> Any:
         if self.freed:
             return self.start().wait()  # which refuses
-        progress = self._progress
+        progress = self.messenger.progress
         if progress.under_way:
             progress.wait_for_all()
-        event = Event(self.operation, progress.now())
-        event.awaited = event.begun
-        self._blocking()
+        event = Event(self.operation, begun := progress.now(), begun)
+        self._blocking(*self._arguments)
         for action in self._after:
             action()
         event.ended = progress.now()
@@ -60,25 +59,55 @@ class LibraryPlan(StagedPlan):
             progress.tell(event)
         return self.result
 
+    def again(self) -> Again | None:
+        """`run` on other arrays of this type and size, at the least cost: small calls are made by the thousand."""
+        if self._after or self.operation.collective == "alltoall":
+            return None
+        operation, progress, blocking, arguments_of = (
+            self.operation,
+            self.messenger.progress,
+            self._blocking,
+            self._arguments_of,
+        )
+        now, elsewhere = progress.now, self.result is None
 
-def _arguments(call: Call) -> tuple[tuple[Any, ...], list[Action]]:
-    """What mpi4py's method takes, and what is left to do after it."""
-    array, root = call.array, call.root
+        def again(array: np.ndarray) -> Any:
+            event = Event(operation, begun := now(), begun)
+            blocking(*arguments_of(array))
+            event.ended = now()
+            if progress.observers:
+                progress.tell(event)
+            return None if elsewhere else array
+
+        return again
+
+
+def _arguments(call: Call) -> Callable[[np.ndarray], tuple[Any, ...]]:
+    """From an array to what mpi4py's method takes."""
+    root = call.root
     if call.collective == "bcast":
-        return (as_words(array), root), []
+        return lambda array: (as_words(array), root)
     if call.collective == "alltoall":
-        return (as_words(array), as_words(call.received)), []
+        return lambda array: (as_words(array), as_words(call.received))
     if call.collective == "allgather":
-        words = as_words(array)
-        counts = [count * (array.itemsize // words.itemsize) for count in call.counts]
-        return (MPI.IN_PLACE, [words, counts, cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)]), []
+        words = as_words(call.array)
+        counts = [count * (call.array.itemsize // words.itemsize) for count in call.counts]
+        places, kind = cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)
+        return lambda array: (MPI.IN_PLACE, [as_words(array), counts, places, kind])
     op = _op(call.op, call.array.dtype)
     if call.collective == "reduce_scatter":
         received = np.empty_like(call.block)
-        return (array, received, call.counts, op), [partial(np.copyto, call.block, received)]
+        return lambda array: (array, received, call.counts, op)
+    if call.collective == "reduce" and call.rank != root:
+        return lambda array: (array, None, op, root)
     if call.collective == "reduce":
-        return ((MPI.IN_PLACE, array, op, root) if call.rank == root else (array, None, op, root)), []
-    return (MPI.IN_PLACE, array, op), []
+        return lambda array: (MPI.IN_PLACE, array, op, root)
+    return lambda array: (MPI.IN_PLACE, array, op)
+
+
+def _arrivals(call: Call, arguments: tuple[Any, ...]) -> list[Action]:
+    """What the library cannot do in place is copied to its place."""
+    return [partial(np.copyto, call.block, arguments[1])] if call.collective == "reduce_scatter" else []
 
 
 def library_can(call: Call) -> bool:

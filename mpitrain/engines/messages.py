@@ -13,6 +13,9 @@ from mpitrain.engines.staged import Messages, Requests, StagedWork
 from mpitrain.engines.start import MPI
 from mpitrain.world import Array, Work
 
+KNOWN = "bBhHiIlLqQfdFD"
+"""The characters of NumPy's types that every MPI has."""
+
 
 class AdHocMessages:
     """The messages of a stage that runs once."""
@@ -86,5 +89,5 @@ class MessageWork(Work):
 
 
 def as_words(array: np.ndarray) -> np.ndarray:
-    """The same memory as unsigned integers, which MPI can count up to 2^31 of, whatever their size."""
-    return array.view(f"u{min(array.itemsize, 8)}")
+    """The same memory as numbers that MPI knows: of their own type, or as unsigned integers."""
+    return array if array.dtype.char in KNOWN else array.view(f"u{min(array.itemsize, 8)}")

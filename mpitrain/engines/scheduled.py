@@ -19,7 +19,7 @@ from mpitrain.engines.progress import Observer
 from mpitrain.engines.staged import BoundStep, EnginePlan, Messenger, StagedPlan
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice
-from mpitrain.world import AlgorithmLike, Array, Plan, World
+from mpitrain.world import AlgorithmLike, Array, World
 
 SHARED = "shared"
 """The engine that works in memory of all ranks, and needs no tags."""
@@ -73,7 +73,7 @@ class ScheduledWorld(World):
         received: Array | None = None,
         kept: bool = False,
         engine: str = "auto",
-    ) -> Plan:
+    ) -> EnginePlan:
         self._check_open()
         call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
         found, choice = self._chosen(call, algorithm, engine)

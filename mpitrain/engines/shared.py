@@ -9,15 +9,19 @@ others, all buffers lie in the arena.
 """
 
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from mpitrain.analysis.conflicts import Wait
 from mpitrain.collectives.algorithm import Algorithm
+from mpitrain.collectives.schedule import Space
 from mpitrain.engines.arena import Arena
 from mpitrain.engines.call import Call
 from mpitrain.engines.call_memory import CallMemory, Positions
 from mpitrain.engines.lanes import Lane
 from mpitrain.engines.progress import Progress
+from mpitrain.engines.reduction import Op
 from mpitrain.engines.start import MPI
 from mpitrain.engines.tiles import BoundGroup, bind_groups
 from mpitrain.engines.window_plan import WindowPlan, WindowWork
@@ -45,28 +49,43 @@ class SharedEngine:
         self.call_lanes = [Lane(self.arena) for _ in range(1 + LANES)]
         self.latest: list[WindowWork | None] = [None] * LANES
         self.calls = 0
+        others = tuple(Wait(rank, 0) for rank in range(comm.Get_size()) if rank != comm.Get_rank())
+        self.entry = (BoundGroup((), (), 1), BoundGroup(others, (), 0))
 
     def plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str) -> WindowPlan:
         """A plan to keep."""
         self.progress.wait_for_all()
-        memory = CallMemory(call, algorithm, self.arena)
-        elsewhere = self.comm.allreduce(memory.elsewhere, MPI.LOR)
+        memory, buffers = CallMemory(call, algorithm, self.arena), call.buffers
+        own = memory.own_positions(buffers)
+        stand_ins = self.comm.allreduce(None in own, MPI.LOR)
         lane = self._given_back.pop() if self._given_back else Lane(self.arena)
-        lane.widen(memory.room_bytes(elsewhere))
+        lane.widen(memory.room_bytes(stand_ins))
+        positions = self.comm.allgather(memory.positions(own, lane.room))
         plan = WindowPlan(self, lane, operation, why, call.result)
-        positions = self.comm.allgather(memory.positions(lane.room))
-        before, after = memory.copies(lane.room)
-        plan.before, plan.after = before, [*after, *call.epilogue()]
-        plan.groups = self.bound(call, memory, lane, positions)
+        plan.before, after = memory.copies(buffers, own, lane.room, whole=False)
+        plan.after = [*after, *call.epilogue()]
+        plan.groups = self.bind(memory, call.op, lane, positions, memory.private(buffers, own))
         return plan
 
-    def call(self, call: Call, algorithm: Algorithm, operation: Operation, why: str) -> "CallPlan":
-        """A plan to run or start once."""
-        return CallPlan(self, call, CallMemory(call, algorithm, self.arena), operation, why)
+    def bind(
+        self, memory: CallMemory, op: Op, lane: Lane, positions: Positions, private: Mapping[Space, np.ndarray]
+    ) -> list[BoundGroup]:
+        return bind_groups(memory.groups, memory.view(lane.room, positions, private), op)
 
-    def bound(self, call: Call, memory: CallMemory, lane: Lane, positions: Positions) -> list[BoundGroup]:
-        groups = memory.lowered.groups[call.rank]
-        return bind_groups(groups, memory.view(lane.room, positions), call.op)
+    def replay(self, lane: Lane, groups: Sequence[BoundGroup]) -> None:
+        """Wait, act and post, group after group."""
+        base, flags, own, sync = lane.base, lane.flags, lane.own, self.sync
+        for waits, actions, done in groups:
+            if waits:
+                for rank, number in waits:
+                    if flags[rank][0] <= base + number:
+                        self.wait(flags[rank], base + number)
+                sync()
+            for action in actions:
+                action()
+            if done:
+                sync()
+                own[0] = base + done
 
     def give_back(self, lane: Lane) -> None:
         """A plan was freed: the next one may have its lane."""
@@ -84,43 +103,3 @@ class SharedEngine:
 
     def close(self) -> None:
         self.arena.close()
-
-
-class CallPlan(WindowPlan):
-    """A call without a plan: where the others' buffers lie is learned when they have entered."""
-
-    def __init__(self, engine: SharedEngine, call: Call, memory: CallMemory, operation: Operation, why: str):
-        super().__init__(engine, engine.call_lanes[0], operation, why, call.result)
-        self._call, self._memory = call, memory
-
-    def run(self) -> Any:
-        self._prepare(self.shared.call_lanes[0])
-        return super().run()
-
-    def start(self) -> WindowWork:
-        number = self.shared.calls % LANES
-        self.shared.calls += 1
-        earlier = self.shared.latest[number]
-        if earlier is not None:
-            earlier.wait()
-        self._prepare(self.shared.call_lanes[1 + number])
-        self.shared.latest[number] = work = super().start()
-        return work
-
-    def free(self) -> None:
-        """Nothing to give back: the lane serves the next call."""
-
-    def _prepare(self, lane: Lane) -> None:
-        memory = self._memory
-        lane.widen(memory.room_bytes(elsewhere=True))
-        before, after = memory.copies(lane.room)
-        self.lane = lane
-        self.before = [*before, lambda: lane.show(memory.positions(lane.room))]
-        self.after = [*after, *self._call.epilogue()]
-        everybody = tuple(Wait(rank, 0) for rank in range(self._call.size) if rank != self._call.rank)
-        self.groups = [BoundGroup((), (), 1), BoundGroup(everybody, (self._bind,), 0)]
-
-    def _bind(self) -> None:
-        """All have entered."""
-        groups = self.shared.bound(self._call, self._memory, self.lane, self.lane.shown())
-        self.groups += groups[1:]

@@ -3,8 +3,10 @@
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from mpitrain.engines.actions import Action
 from mpitrain.engines.binding import Stage
@@ -13,6 +15,9 @@ from mpitrain.event import Event, Operation
 from mpitrain.world import Plan, Work
 
 Requests = list[Any]
+
+Again = Callable[[np.ndarray], Any]
+"""Makes a call once more, on any array of the type and size that it was made for; gives its result."""
 
 
 class Messages(Protocol):
@@ -56,6 +61,10 @@ class EnginePlan(Plan):
         self.algorithm, self.engine = operation.algorithm, operation.engine
         self.freed = False
         self.work: Any = None
+
+    def again(self) -> Again | None:
+        """For a call without a plan: how to make it on other arrays, if that can be done more quickly than anew."""
+        return None
 
     def check_may_start(self) -> None:
         if self.freed:

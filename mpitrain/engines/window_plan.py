@@ -30,27 +30,14 @@ class WindowPlan(EnginePlan):
 
     def run(self) -> Any:
         """The same as `start().wait()` with nothing else under way. This is what must be fast."""
-        shared, progress = self.shared, self.shared.progress
+        shared, lane, progress = self.shared, self.lane, self.shared.progress
         if progress.under_way or self.freed:
-            return self.start().wait()
-        event = Event(self.operation, progress.now())
-        event.awaited = event.begun
-        lane = self.lane
-        lane.base = base = lane.base + STRIDE
-        flags, own, sync = lane.flags, lane.own, shared.sync
+            return self.begin().wait()
+        event = Event(self.operation, begun := progress.now(), begun)
+        lane.base += STRIDE
         for action in self.before:
             action()
-        for waits, actions, done in self.groups:
-            if waits:
-                for rank, number in waits:
-                    if flags[rank][0] <= base + number:
-                        shared.wait(flags[rank], base + number)
-                sync()
-            for action in actions:
-                action()
-            if done:
-                sync()
-                own[0] = base + done
+        shared.replay(lane, self.groups)
         for action in self.after:
             action()
         event.ended = progress.now()
@@ -59,6 +46,9 @@ class WindowPlan(EnginePlan):
         return self.result
 
     def start(self) -> "WindowWork":
+        return self.begin()
+
+    def begin(self) -> "WindowWork":
         self.check_may_start()
         self.work = WindowWork(self)
         return self.work

@@ -1,0 +1,128 @@
+"""Calls without a plan in shared memory: where the others' buffers lie is learned when they have entered."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mpitrain.engines.actions import Action
+from mpitrain.engines.call_memory import Buffers, CallMemory
+from mpitrain.engines.lanes import STRIDE, Lane
+from mpitrain.engines.reduction import Op
+from mpitrain.engines.shared import LANES, SharedEngine
+from mpitrain.engines.staged import Again
+from mpitrain.engines.tiles import BoundGroup
+from mpitrain.engines.window_plan import WindowPlan, WindowWork
+from mpitrain.event import Event, Operation
+
+WHOLE = 256 << 10
+"""Bytes up to which a buffer elsewhere is copied to its stand-in as a whole, rather than as far as others use it: that
+costs less than binding the groups to the buffer itself."""
+
+KEPT = 64
+"""For how many combinations of buffers the bound groups of one kind of call are kept."""
+
+
+class AlikeCalls:
+    """Calls that are alike but for their buffers: most calls of a program are made by the thousand."""
+
+    def __init__(self, shared: SharedEngine, memory: CallMemory, op: Op, operation: Operation):
+        self.shared, self.memory, self.op, self.operation = shared, memory, op, operation
+        self._whole = operation.nbytes <= WHOLE
+        self._bound: dict[tuple[Any, ...], list[BoundGroup]] = {}
+
+    def run(self, buffers: Buffers) -> None:
+        """One blocking call, with nothing else under way."""
+        shared, progress = self.shared, self.shared.progress
+        lane = shared.call_lanes[0]
+        event = Event(self.operation, begun := progress.now(), begun)
+        own, before, after = self.prepare(lane, buffers)
+        lane.base += STRIDE
+        for action in before:
+            action()
+        shared.replay(lane, shared.entry)
+        shared.replay(lane, self.groups(lane, buffers, own))
+        for action in after:
+            action()
+        event.ended = progress.now()
+        if progress.observers:
+            progress.tell(event)
+
+    def prepare(self, lane: Lane, buffers: Buffers) -> tuple[list[int | None], list[Action], list[Action]]:
+        """Where this rank's buffers lie, what it must do before it enters, and what once it has left."""
+        memory = self.memory
+        lane.widen(memory.room_bytes(stand_ins=True))
+        own = memory.own_positions(buffers)
+        before, after = memory.copies(buffers, own, lane.room, self._whole)
+        before.append(partial(lane.show, memory.positions(own, lane.room)))
+        return own, before, after
+
+    def groups(self, lane: Lane, buffers: Buffers, own: Sequence[int | None]) -> list[BoundGroup]:
+        """All groups but the entry, once all have entered. What is kept saves time only: no rank depends on it."""
+        memory, positions = self.memory, lane.shown()
+        private = {} if self._whole else memory.private(buffers, own)
+        if private:
+            return self.shared.bind(memory, self.op, lane, positions, private)[1:]
+        key = (lane.room, positions)
+        groups = self._bound.get(key)
+        if groups is None:
+            if len(self._bound) >= KEPT:
+                self._bound.clear()
+            groups = self._bound[key] = self.shared.bind(memory, self.op, lane, positions, private)[1:]
+        return groups
+
+
+class CallPlan(WindowPlan):
+    """One call, to be run or started once."""
+
+    def __init__(
+        self, alike: AlikeCalls, buffers: Buffers, why: str, result: Any, epilogue: Sequence[Action]
+    ):  # fmt: skip
+        super().__init__(alike.shared, alike.shared.call_lanes[0], alike.operation, why, result)
+        self._alike, self._buffers, self._epilogue = alike, buffers, epilogue
+
+    def run(self) -> Any:
+        if self.shared.progress.under_way:
+            return self._on(self.shared.call_lanes[0]).wait()
+        self._alike.run(self._buffers)
+        for action in self._epilogue:
+            action()
+        return self.result
+
+    def start(self) -> WindowWork:
+        number = self.shared.calls % LANES
+        self.shared.calls += 1
+        earlier = self.shared.latest[number]
+        if earlier is not None:
+            earlier.wait()
+        self.shared.latest[number] = work = self._on(self.shared.call_lanes[1 + number])
+        return work
+
+    def free(self) -> None:
+        """Nothing to give back: the lane serves the next call."""
+
+    def again(self) -> Again | None:
+        if self._epilogue or len(self._buffers) > 1 or self.operation.collective == "reduce_scatter":
+            return None
+        run, elsewhere = self._alike.run, self.result is None
+
+        def again(array: np.ndarray) -> Any:
+            run((array if array.ndim == 1 else array.reshape(-1),))
+            return None if elsewhere else array
+
+        return again
+
+    def _on(self, lane: Lane) -> WindowWork:
+        self.lane = lane
+        own, self.before, after = self._alike.prepare(lane, self._buffers)
+        self.after = [*after, *self._epilogue]
+        entry, *others = self.shared.entry
+        groups = self.groups = [entry, *others]
+        bind = partial(self._bind, groups, own)
+        groups.append(BoundGroup((), (bind,), 0))
+        return self.begin()
+
+    def _bind(self, groups: list[BoundGroup], own: Sequence[int | None]) -> None:
+        """All have entered: the rest of the groups is known."""
+        groups += self._alike.groups(self.lane, self._buffers, own)
