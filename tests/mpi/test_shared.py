@@ -1,0 +1,181 @@
+"""The engine of one node: buffers in shared memory, elsewhere, or mixed; works in any order; memory that comes back."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.engines.binding import even_cuts
+from mpitrain.engines.mpi import MPIWorld
+from mpitrain.errors import UsageError
+
+pytestmark = pytest.mark.mpi
+
+IN_PLACE = ("allreduce", "reduce", "bcast", "reduce_scatter", "allgather", "exscan")
+CASES = [(c, name) for c in IN_PLACE for name in CATALOGUE[c]]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    world = MPIWorld(MPI.COMM_WORLD, engine="shared")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def lonely(shared):
+    """Skips what takes two ranks."""
+    if shared.size == 1:
+        pytest.skip("takes more than one rank")
+
+
+def wanted(collective, data, rank, root):
+    size, count = data.shape
+    mine = slice(*even_cuts(count, size)[rank : rank + 2])
+    return {
+        "allreduce": lambda: data.sum(0),
+        "reduce": lambda: data.sum(0) if rank == root else None,
+        "bcast": lambda: data[root],
+        "reduce_scatter": lambda: data.sum(0)[mine],
+        "allgather": lambda: data[0],
+        "exscan": lambda: data[:rank].sum(0) if rank else None,
+    }[collective]()
+
+
+@pytest.mark.parametrize("place", ["window", "elsewhere", "mixed"])
+@pytest.mark.parametrize(("collective", "algorithm"), CASES)
+def test_wherever_buffers_lie(shared, collective, algorithm, place):
+    """As a plan, a call and a started call, on counts around the number of ranks and on some tiles."""
+    world, root = shared, shared.size // 2
+    rooted = {"root": root} if collective in ("reduce", "bcast") else {}
+    for count in (0, 1, world.size - 1, world.size + 1, 1003, 20_003):
+        data = np.random.default_rng(count).integers(-50, 50, (world.size, count)).astype(np.float64)
+        given = data[0 if collective == "allgather" else world.rank]
+        in_window = place == "window" or (place == "mixed" and world.rank % 2 == 0)
+        room = world.empty(count + 3, "float64")
+        buffer = room[2 : count + 2] if in_window else np.empty(count)
+        plan = world.plan(collective, buffer, algorithm=algorithm, **rooted)
+        assert plan.engine == "shared"
+        for run in (
+            plan.run,
+            lambda: getattr(world, collective)(buffer, algorithm=algorithm, **rooted),  # noqa: B023
+            lambda: getattr(world, f"start_{collective}")(buffer, algorithm=algorithm, **rooted).wait(),  # noqa: B023
+        ):
+            for _ in range(2):
+                buffer[:] = given
+                got, expected = run(), wanted(collective, data, world.rank, root)
+                if expected is not None:
+                    np.testing.assert_array_equal(got, expected)
+                elif collective == "reduce":
+                    assert got is None
+                    np.testing.assert_array_equal(buffer, given)
+        plan.free()
+
+
+def test_more_calls_may_be_started_than_there_are_lanes(shared):
+    works = [shared.start_allreduce(np.full(1003, float(i)), algorithm="ring") for i in range(30)]
+    order = works if shared.rank % 2 else works[::-1]
+    for work in order:
+        work.wait()
+    assert [work.wait()[0] for work in works] == [float(i * shared.size) for i in range(30)]
+
+
+def test_ranks_may_differ_in_what_is_under_way(shared):
+    """Some ranks have waited for a work, others have it under way when the next call blocks."""
+    for _ in range(20):
+        work = shared.start_allreduce(np.ones(1003), algorithm="ring")
+        if shared.rank % 2:
+            work.wait()
+        assert (shared.allreduce(np.ones(5), algorithm="direct") == shared.size).all()
+        assert (work.wait() == shared.size).all()
+
+
+def test_a_blocking_call_moves_on_what_was_started(shared):
+    """Rank 0 waits for its work before it calls, and the work needs the others, who are in that call."""
+    work = shared.start_allreduce(np.ones(1003), algorithm="ring")
+    if shared.rank == 0:
+        work.wait()
+    world_size = shared.allreduce(np.ones(3), algorithm="recursive_doubling")[0]
+    assert world_size == shared.size
+    work.wait()
+
+
+@pytest.mark.usefixtures("lonely")
+def test_memory_comes_back(shared):
+    """Plans that are freed give their room to later ones, and calls share theirs."""
+
+    def some():
+        plans = [shared.plan("exscan", np.ones(10_000), algorithm="recursive_doubling") for _ in range(3)]
+        for plan in plans:
+            plan.run()
+            plan.free()
+        shared.allreduce(np.ones(10_000), algorithm="ring")
+
+    some()
+    before = shared.empty(1, "uint8")
+    for _ in range(5):
+        some()
+    after = shared.empty(1, "uint8")
+    positions = [shared.shared.arena.position_of(array) for array in (before, after)]
+    assert positions[1] - positions[0] == 64
+
+
+@pytest.mark.usefixtures("lonely")
+def test_arrays_outlive_their_world():
+    world = MPIWorld(MPI.COMM_WORLD)
+    array = world.empty(1000)[10:20]
+    array[:] = 7
+    world.close()
+    assert array.sum() == 70
+
+
+@pytest.mark.usefixtures("lonely")
+def test_a_world_of_several_nodes_does_not_share_memory(shared, monkeypatch):
+    monkeypatch.setenv("MPITRAIN_RANKS_PER_NODE", "1")
+    world = MPIWorld(MPI.COMM_WORLD)
+    assert world.engine == "mpi"
+    array = world.empty(1000)
+    array[:] = 1
+    assert (world.allreduce(array, algorithm="ring") == world.size).all()
+    world.close()
+    with pytest.raises(UsageError) as refused:
+        MPIWorld(MPI.COMM_WORLD, engine="shared")
+    assert str(refused.value) == (
+        f"engine shared: the {shared.size} ranks are on several nodes: expected one; use engine auto or mpi"
+    )
+
+
+def test_a_part_of_a_world_shares_memory_of_its_own(shared):
+    part = shared.split(shared.rank % 2)
+    array = part.empty(1003)
+    array[:] = 1
+    assert (part.allreduce(array, algorithm="direct") == part.size).all()
+    part.close()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_types_add_in_float32_and_round_at_each_reduce(shared, dtype):
+    kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    data = np.random.default_rng(0).standard_normal((shared.size, 1003)).astype(kind)
+    buffer = shared.empty(1003, kind)
+    buffer[:] = data[shared.rank]
+    shared.allreduce(buffer, algorithm="direct")
+    cuts = even_cuts(1003, shared.size)
+    for owner in range(shared.size):  # its own value, those to the left from the nearest, then those to the right
+        share = slice(cuts[owner], cuts[owner + 1])
+        total = data[owner, share]
+        for rank in [*reversed(range(owner)), *range(owner + 1, shared.size)]:
+            total = (total.astype(np.float32) + data[rank, share].astype(np.float32)).astype(kind)
+        np.testing.assert_array_equal(buffer[share].view(np.uint16), total.view(np.uint16))
+
+
+def test_auto_takes_shared_memory_for_much_data_and_the_library_for_little():
+    world = MPIWorld(MPI.COMM_WORLD)
+    if world.size > 1:
+        assert world.explain("allreduce", 1 << 20)[:3] == ("allreduce", "direct", "shared")
+        assert world.plan("allreduce", np.ones(1 << 18)).engine == "shared"
+        assert world.plan("allreduce", np.ones(1 << 15, np.float16)).engine == "shared"
+        assert world.plan("allreduce", np.ones(10)).algorithm == "library"
+        assert world.plan("allreduce", np.ones(10, np.float16)).engine == "shared"
+    world.close()
