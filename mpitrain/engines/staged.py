@@ -3,6 +3,7 @@
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +25,7 @@ class Messages(Protocol):
     """The messages of one stage."""
 
     def post(self) -> Requests:
-        """Begin to send and receive them."""
+        """Begin to send and receive them: those received come first."""
 
     def free(self) -> None:
         """They will not be posted again."""
@@ -41,16 +42,17 @@ class Messenger(Protocol):
     def test(self, requests: Requests) -> bool:
         """Whether all of them are done."""
 
-    def wait(self, work: "StagedWork") -> None:
-        """Return once all of its requests are done; the other works under way move on meanwhile."""
+    def wait(self, requests: Requests, work: "StagedWork") -> None:
+        """Return once these requests of `work` are done; the other works under way move on meanwhile."""
 
 
 class BoundStep(NamedTuple):
-    """One stage, ready to be replayed; `messages` is None if it has none."""
+    """One stage, ready to be replayed; `messages` is None if it has none, and `arrivals` are as in `Stage`."""
 
     before: Sequence[Action]
     messages: Messages | None
     after: Sequence[Action]
+    arrivals: Sequence[tuple[int, Action]] = ()
 
 
 class EnginePlan(Plan):
@@ -106,6 +108,7 @@ class StagedWork(Work):
         self.requests: Requests = []
         self.done = False
         self._at = -1
+        self._arrivals: deque[tuple[int, Action]] = deque()  # of the current stage, those that are left
         self._error: BaseException | None = None
         self.progress.begun(self)
         self._advance()
@@ -118,22 +121,41 @@ class StagedWork(Work):
     def wait(self) -> Any:
         if not self.done:
             self.event.awaited = self.progress.now()
+        messenger = self.plan.messenger
         while not self.done:
-            self.plan.messenger.wait(self)
-            self._advance()
+            if self._arrivals:
+                messenger.wait([self.requests[self._arrivals[0][0]]], self)
+                self._guarded(self._arrived)
+            else:
+                messenger.wait(self.requests, self)
+                self._advance()
         self._raise_error()
         return self.result
 
     def move_on(self) -> None:
-        while not self.done and self.plan.messenger.test(self.requests):
+        messenger = self.plan.messenger
+        while self._arrivals and messenger.test([self.requests[self._arrivals[0][0]]]):
+            self._guarded(self._arrived)
+        while not (self.done or self._arrivals) and messenger.test(self.requests):
             self._advance()
+
+    def _arrived(self) -> Requests:
+        """The next message that somebody combines at once is there."""
+        _, action = self._arrivals.popleft()
+        action()
+        return self.requests
 
     def _advance(self) -> None:
         """The current stage's messages are done: do what follows, up to the next stage that has messages."""
+        self._guarded(self._next_requests)
+
+    def _guarded(self, part: Callable[[], Requests]) -> None:
+        """What it leaves to wait for; an error (of the caller's operation, say) ends the work, and is kept."""
         try:
-            self.requests = self._next_requests()
-        except BaseException as error:  # an operation of the caller's, say
+            self.requests = part()
+        except BaseException as error:
             self._error, self.requests = error, []
+            self._arrivals.clear()
         if not self.requests:
             self.done = True
             self.event.ended = self.progress.now()
@@ -148,6 +170,7 @@ class StagedWork(Work):
             self._at, step = at, steps[at]
             self._run(step.before)
             if step.messages is not None:
+                self._arrivals.extend(step.arrivals)
                 return step.messages.post()
             self._run(step.after)
         return []

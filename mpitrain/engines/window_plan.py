@@ -85,8 +85,10 @@ class WindowWork(Work):
         if not self.done:
             self.event.awaited = self._shared.progress.now()
         while not self.done:
-            rank, number = self._missing() or (0, -1)
-            self._shared.wait(self._lane.flags[rank], self._base + number, self)
+            missing = self._missing()
+            if missing is not None:
+                rank, number = missing
+                self._shared.wait(self._lane.flags[rank], self._base + number, self)
             self.move_on()
         self._raise_error()
         return self.result
