@@ -9,9 +9,9 @@ import numpy as np
 from mpitrain.engines.actions import Action
 from mpitrain.engines.call_memory import Buffers, CallMemory
 from mpitrain.engines.lanes import STRIDE, Lane
+from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import Op
 from mpitrain.engines.shared import LANES, SharedEngine
-from mpitrain.engines.staged import Again
 from mpitrain.engines.tiles import BoundGroup
 from mpitrain.engines.window_plan import WindowPlan, WindowWork
 from mpitrain.event import Event, Operation

@@ -11,8 +11,9 @@ from mpitrain.engines.actions import Action
 from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import MPIMessenger, as_words
+from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import OPS, Op
-from mpitrain.engines.staged import Again, BoundStep, Requests, StagedPlan
+from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
 from mpitrain.event import Event, Operation
 

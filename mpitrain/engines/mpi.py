@@ -16,10 +16,10 @@ from mpitrain.engines.calls import AlikeCalls, CallPlan
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import MessageWork, MPIMessenger
+from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
 from mpitrain.engines.shared import SharedEngine
-from mpitrain.engines.staged import Again, EnginePlan
 from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError

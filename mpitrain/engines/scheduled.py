@@ -15,8 +15,9 @@ from mpitrain.collectives.schedule import Program, ScheduleError
 from mpitrain.engines.actions import Action
 from mpitrain.engines.binding import Piece, bind, check_weights, cuts_of, even_cuts
 from mpitrain.engines.call import Call
+from mpitrain.engines.plan import EnginePlan
 from mpitrain.engines.progress import Observer
-from mpitrain.engines.staged import BoundStep, EnginePlan, Messenger, StagedPlan
+from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice
 from mpitrain.world import AlgorithmLike, Array, World

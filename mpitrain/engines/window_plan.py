@@ -1,14 +1,14 @@
 """Replay bound groups: wait for flags, act, post one's own flag, until no group is left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mpitrain.engines.actions import Action
 from mpitrain.engines.lanes import STRIDE, Lane
-from mpitrain.engines.staged import EnginePlan
+from mpitrain.engines.plan import EnginePlan, EngineWork
 from mpitrain.engines.tiles import BoundGroup
 from mpitrain.event import Event, Operation
-from mpitrain.world import Work
 
 if TYPE_CHECKING:
     from mpitrain.engines.shared import SharedEngine
@@ -60,46 +60,28 @@ class WindowPlan(EnginePlan):
         self.before, self.groups, self.after, self.freed = (), [], (), True
 
 
-class WindowWork(Work):
+class WindowWork(EngineWork):
     """A plan under way."""
 
     def __init__(self, plan: WindowPlan):
-        self.plan, self.result = plan, plan.result
-        self._shared, self._lane, self._groups = plan.shared, plan.lane, plan.groups
-        self.event: Event = Event(plan.operation, self._shared.progress.now())
-        self.done = False
+        super().__init__(plan, plan.shared.progress)
+        self._shared, self._lane, self._groups, self._after = plan.shared, plan.lane, plan.groups, plan.after
         self._at = 0
-        self._error: BaseException | None = None
         self._lane.base += STRIDE
         self._base = self._lane.base
-        self._shared.progress.begun(self)
-        self._guarded(self._enter)
+        self.guarded(partial(self._act, plan.before))
         self.move_on()
 
-    def test(self) -> bool:
+    def wait_and_move(self) -> None:
+        missing = self._missing()
+        if missing is not None:
+            rank, number = missing
+            self._shared.wait(self._lane.flags[rank], self._base + number, self)
         self.move_on()
-        self._raise_error()
-        return self.done
-
-    def wait(self) -> Any:
-        if not self.done:
-            self.event.awaited = self._shared.progress.now()
-        while not self.done:
-            missing = self._missing()
-            if missing is not None:
-                rank, number = missing
-                self._shared.wait(self._lane.flags[rank], self._base + number, self)
-            self.move_on()
-        self._raise_error()
-        return self.result
 
     def move_on(self) -> None:
         while not self.done and self._missing() is None:
-            self._guarded(self._step)
-
-    def _enter(self) -> None:
-        for action in self.plan.before:
-            action()
+            self.guarded(self._step)
 
     def _missing(self) -> tuple[int, int] | None:
         """A wait of the next group that is not met yet."""
@@ -112,30 +94,16 @@ class WindowWork(Work):
         """The next group; nothing that it waits for is missing."""
         _, actions, done = self._groups[self._at]
         self._shared.sync()
-        for action in actions:
-            action()
+        self._act(actions)
         if done:
             self._shared.sync()
             self._lane.own[0] = self._base + done
         self._at += 1
         if self._at == len(self._groups):
-            for action in self.plan.after:
-                action()
-            self._end()
+            self._act(self._after)
+            self.end()
 
-    def _guarded(self, part: Callable[[], None]) -> None:
-        """An error (of the caller's operation, say) ends the work, and is kept for the one who waits for it."""
-        try:
-            part()
-        except BaseException as error:
-            self._error = error
-            self._end()
-
-    def _end(self) -> None:
-        self.done = True
-        self.event.ended = self._shared.progress.now()
-        self._shared.progress.ended(self, self.event)
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
+    @staticmethod
+    def _act(actions: Sequence[Action]) -> None:
+        for action in actions:
+            action()

@@ -1,0 +1,87 @@
+"""What the plans and works of all engines share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mpitrain.engines.progress import Progress
+from mpitrain.event import Event, Operation
+from mpitrain.world import Plan, Work
+
+Again = Callable[[np.ndarray], Any]
+"""Makes a call once more, on any array of the type and size that it was made for; gives its result."""
+
+
+class EnginePlan(Plan):
+    """What all engines' plans share: one work at a time, and none once it is freed."""
+
+    def __init__(self, operation: Operation, why: str, result: Any):
+        self.operation, self.why, self.result = operation, why, result
+        self.algorithm, self.engine = operation.algorithm, operation.engine
+        self.freed = False
+        self.work: Any = None
+
+    def again(self) -> Again | None:
+        """For a call without a plan: how to make it on other arrays, if that can be done more quickly than anew."""
+        return None
+
+    def check_may_start(self) -> None:
+        if self.freed:
+            raise ValueError(f"this plan of {self.operation.collective} was freed and cannot run again")
+        self.check_idle("it starts again")
+
+    def check_idle(self, purpose: str) -> None:
+        if self.work is not None and not self.work.done:
+            raise ValueError(f"this plan of {self.operation.collective} is under way: wait for it before {purpose}")
+
+
+class EngineWork(Work):
+    """A plan under way. A subclass moves it on, each part `guarded`, and says when it `end`s."""
+
+    event: Event
+
+    def __init__(self, plan: EnginePlan, progress: Progress):
+        self.result, self.progress = plan.result, progress
+        self.event = Event(plan.operation, progress.now())
+        self.done = False
+        self._error: BaseException | None = None
+        progress.begun(self)
+
+    def test(self) -> bool:
+        self.move_on()
+        self._raise_error()
+        return self.done
+
+    def wait(self) -> Any:
+        if not self.done:
+            self.event.awaited = self.progress.now()
+        while not self.done:
+            self.wait_and_move()
+        self._raise_error()
+        return self.result
+
+    def move_on(self) -> None:
+        """As far as it goes without waiting."""
+        raise NotImplementedError
+
+    def wait_and_move(self) -> None:
+        """Wait for what it waits for now, and move on; other works under way move meanwhile."""
+        raise NotImplementedError
+
+    def guarded(self, part: Callable[[], None]) -> None:
+        """An error (of the caller's operation, say) ends the work, and is kept for the one who waits for it."""
+        try:
+            part()
+        except BaseException as error:
+            self._error = error
+            self.end()
+
+    def end(self) -> None:
+        self.done = True
+        self.event.ended = self.progress.now()
+        self.progress.ended(self, self.event)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
