@@ -52,6 +52,10 @@ class Call:
             self.returned = np.empty_like(self.array) if received is None else as_array(received)
             self.received = self._checked(flat(collective, self.returned))
 
+    def part(self, part: slice) -> "Call":
+        """The same call on some of its elements."""
+        return Call(self.collective, self.rank, self.size, self.array[part], self.op, self.root, None, None)
+
     def _counts(self, counts: Sequence[int] | None) -> list[int]:
         count = self.array.size
         if counts is None:

@@ -41,6 +41,7 @@ class CallMemory:
         self.count, self.dtype = call.array.size, call.array.dtype
         self.lowered = lowered_of(algorithm, call.size, call.root if algorithm.rooted else 0)
         self.groups = self.lowered.groups[call.rank]
+        self.most_groups = max(len(groups) for groups in self.lowered.groups)
         self._cuts = cuts_of(call.counts) if call.counts else even_cuts(self.count, algorithm.chunks(call.size))
         self._scratch = scratch_cuts(self._cuts, self.lowered.scratch)
         in_place = INPUT if call.rank in self.lowered.kept else OUTPUT

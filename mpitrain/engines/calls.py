@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.engines.actions import Action
+from mpitrain.engines.call import Call
 from mpitrain.engines.call_memory import Buffers, CallMemory
 from mpitrain.engines.lanes import STRIDE, Lane
 from mpitrain.engines.plan import Again
-from mpitrain.engines.reduction import Op
+from mpitrain.engines.segments import may_be_segmented, segmented_groups
 from mpitrain.engines.shared import LANES, SharedEngine
 from mpitrain.engines.tiles import BoundGroup
 from mpitrain.engines.window_plan import WindowPlan, WindowWork
@@ -20,6 +22,9 @@ WHOLE = 256 << 10
 """Bytes up to which a buffer elsewhere is copied to its stand-in as a whole, rather than as far as others use it: that
 costs less than binding the groups to the buffer itself."""
 
+ELSEWHERE = -1
+"""What a rank shows in the place of a position if its buffer will go through stand-ins in segments."""
+
 KEPT = 64
 """For how many combinations of buffers the bound groups of one kind of call are kept."""
 
@@ -27,9 +32,14 @@ KEPT = 64
 class AlikeCalls:
     """Calls that are alike but for their buffers: most calls of a program are made by the thousand."""
 
-    def __init__(self, shared: SharedEngine, memory: CallMemory, op: Op, operation: Operation):
-        self.shared, self.memory, self.op, self.operation = shared, memory, op, operation
-        self._whole = operation.nbytes <= WHOLE
+    def __init__(self, shared: SharedEngine, call: Call, algorithm: Algorithm, operation: Operation):
+        self.shared, self.operation = shared, operation
+        self._algorithm, self._op = algorithm, call.op
+        self._memory = CallMemory(call, algorithm, shared.arena)
+        self._call_on = partial(
+            Call, call.collective, call.rank, call.size, op=call.op, root=call.root, counts=None, received=None
+        )
+        self._whole, self._segmented = operation.nbytes <= WHOLE, may_be_segmented(call)
         self._bound: dict[tuple[Any, ...], list[BoundGroup]] = {}
 
     def run(self, buffers: Buffers) -> None:
@@ -51,25 +61,34 @@ class AlikeCalls:
 
     def prepare(self, lane: Lane, buffers: Buffers) -> tuple[list[int | None], list[Action], list[Action]]:
         """Where this rank's buffers lie, what it must do before it enters, and what once it has left."""
-        memory = self.memory
-        lane.widen(memory.room_bytes(stand_ins=True))
+        memory = self._memory
         own = memory.own_positions(buffers)
+        if self._segmented:
+            position = ELSEWHERE if own[0] is None else own[0]
+            return own, [partial(lane.show, (position, position))], []
+        lane.widen(memory.room_bytes(stand_ins=True))
         before, after = memory.copies(buffers, own, lane.room, self._whole)
         before.append(partial(lane.show, memory.positions(own, lane.room)))
         return own, before, after
 
     def groups(self, lane: Lane, buffers: Buffers, own: Sequence[int | None]) -> list[BoundGroup]:
         """All groups but the entry, once all have entered. What is kept saves time only: no rank depends on it."""
-        memory, positions = self.memory, lane.shown()
+        memory, positions = self._memory, lane.shown()
+        if self._segmented and any(first == ELSEWHERE for first, _ in positions):
+            everywhere = [None if first == ELSEWHERE else first for first, _ in positions]
+            call = self._call_on(buffer=buffers[0])
+            return segmented_groups(call, self._algorithm, self.shared.arena, lane, everywhere, first=1)
+        if self._segmented:
+            lane.widen(memory.room_bytes(stand_ins=False))
         private = {} if self._whole else memory.private(buffers, own)
         if private:
-            return self.shared.bind(memory, self.op, lane, positions, private)[1:]
+            return self.shared.bind(memory, self._op, lane, positions, private)[1:]
         key = (lane.room, positions)
         groups = self._bound.get(key)
         if groups is None:
             if len(self._bound) >= KEPT:
                 self._bound.clear()
-            groups = self._bound[key] = self.shared.bind(memory, self.op, lane, positions, private)[1:]
+            groups = self._bound[key] = self.shared.bind(memory, self._op, lane, positions, private)[1:]
         return groups
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.call import Call, flat
-from mpitrain.engines.call_memory import CallMemory
 from mpitrain.engines.calls import AlikeCalls, CallPlan
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
@@ -212,7 +211,7 @@ class MPIWorld(ScheduledWorld):
             return super()._plan(call, algorithm, operation, why, kept)
         if kept:
             return self.shared.plan(call, algorithm, operation, why)
-        alike = AlikeCalls(self.shared, CallMemory(call, algorithm, self.shared.arena), call.op, operation)
+        alike = AlikeCalls(self.shared, call, algorithm, operation)
         return CallPlan(alike, call.buffers, why, call.result, call.epilogue())
 
     def _opaque(self, call: Call, operation: Operation, why: str) -> LibraryPlan:

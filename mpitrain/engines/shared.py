@@ -16,12 +16,14 @@ import numpy as np
 from mpitrain.analysis.conflicts import Wait
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.schedule import Space
+from mpitrain.engines.actions import Action
 from mpitrain.engines.arena import Arena
 from mpitrain.engines.call import Call
 from mpitrain.engines.call_memory import CallMemory, Positions
 from mpitrain.engines.lanes import Lane
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.reduction import Op
+from mpitrain.engines.segments import may_be_segmented, segmented_groups
 from mpitrain.engines.start import MPI
 from mpitrain.engines.tiles import BoundGroup, bind_groups
 from mpitrain.engines.window_plan import WindowPlan, WindowWork
@@ -55,16 +57,22 @@ class SharedEngine:
     def plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str) -> WindowPlan:
         """A plan to keep."""
         self.progress.wait_for_all()
+        lane = self._given_back.pop() if self._given_back else Lane(self.arena)
+        plan = WindowPlan(self, lane, operation, why, call.result)
         memory, buffers = CallMemory(call, algorithm, self.arena), call.buffers
         own = memory.own_positions(buffers)
-        stand_ins = self.comm.allreduce(None in own, MPI.LOR)
-        lane = self._given_back.pop() if self._given_back else Lane(self.arena)
-        lane.widen(memory.room_bytes(stand_ins))
-        positions = self.comm.allgather(memory.positions(own, lane.room))
-        plan = WindowPlan(self, lane, operation, why, call.result)
-        plan.before, after = memory.copies(buffers, own, lane.room, whole=False)
+        everywhere = self.comm.allgather(own)
+        elsewhere = any(None in positions for positions in everywhere)
+        after: list[Action] = []
+        if elsewhere and may_be_segmented(call):
+            positions = [first for first, *_ in everywhere]
+            plan.groups = segmented_groups(call, algorithm, self.arena, lane, positions, first=0)
+        else:
+            lane.widen(memory.room_bytes(elsewhere))
+            plan.before, after = memory.copies(buffers, own, lane.room, whole=False)
+            places = [memory.positions(positions, lane.room) for positions in everywhere]
+            plan.groups = self.bind(memory, call.op, lane, places, memory.private(buffers, own))
         plan.after = [*after, *call.epilogue()]
-        plan.groups = self.bind(memory, call.op, lane, positions, memory.private(buffers, own))
         return plan
 
     def bind(

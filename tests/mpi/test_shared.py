@@ -6,6 +6,7 @@ import pytest
 from mpi4py import MPI
 
 from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.engines import segments
 from mpitrain.engines.binding import even_cuts
 from mpitrain.engines.mpi import MPIWorld
 from mpitrain.errors import UsageError
@@ -44,12 +45,14 @@ def wanted(collective, data, rank, root):
 
 
 @pytest.mark.parametrize("place", ["window", "elsewhere", "mixed"])
+@pytest.mark.parametrize("segment", [1 << 20, 1 << 13], ids=["one", "segments"])
 @pytest.mark.parametrize(("collective", "algorithm"), CASES)
-def test_wherever_buffers_lie(shared, collective, algorithm, place):
+def test_wherever_buffers_lie(shared, collective, algorithm, segment, place, monkeypatch):
     """As a plan, a call and a started call, on counts around the number of ranks and on some tiles."""
+    monkeypatch.setattr(segments, "SEGMENT", segment)
     world, root = shared, shared.size // 2
     rooted = {"root": root} if collective in ("reduce", "bcast") else {}
-    for count in (0, 1, world.size - 1, world.size + 1, 1003, 20_003):
+    for count in (0, 1, world.size - 1, world.size + 1, 1003, 20_003) if segment > 1 << 13 else (1003, 9_003):
         data = np.random.default_rng(count).integers(-50, 50, (world.size, count)).astype(np.float64)
         given = data[0 if collective == "allgather" else world.rank]
         in_window = place == "window" or (place == "mixed" and world.rank % 2 == 0)
