@@ -138,6 +138,19 @@ def test_a_rank_that_is_killed_leaves_nothing(job):
     assert running.leaves_nothing()
 
 
+def test_a_process_without_peers_leaves_nothing(launch, tmp_path):
+    lines = """
+import re
+import mpitrain
+mpitrain.init("mpi").close()
+print(*re.findall(r"/dev/shm/\\S+", open("/proc/self/maps").read()))
+"""
+    (tmp_path / "script.py").write_text(lines)
+    out, err = launch(0, "script.py").communicate(timeout=30)
+    assert err == ""
+    assert not any(Path(file).exists() for file in out.split())
+
+
 @pytest.mark.parametrize("waiting", [LOOPING, DEADLOCKED], ids=["looping", "deadlocked"])
 def test_an_exception_in_a_thread_ends_the_job_and_names_the_rank(launch, tmp_path, waiting):
     raising = """

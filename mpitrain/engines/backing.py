@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-STARTUP_SEGMENT = re.compile(r"/dev/shm/mpich_shm_[0-9a-f]+_\d+")
+OF_ALL = re.compile(r"/dev/shm/mpich_shm_[0-9a-f]+_\d+")
 """What MPICH's ranks of one node meet in when they start; it takes the name away only when they end in peace."""
+
+OF_ONE = re.compile(r"/dev/shm/sm_segment\.\S+")
+"""What Open MPI's peers find a rank by, so that the name must stay; a process without peers leaves it for ever."""
 
 
 class Backing(NamedTuple):
@@ -29,10 +32,11 @@ class Backing(NamedTuple):
             pass  # another rank of this node was first
 
 
-def unlink_startup_segments() -> None:
-    """To be called when all ranks have started: from here on there is no need of the name."""
+def unlink_startup_segments(size: int) -> None:
+    """To be called when all ranks have started: from here on there is no need of the names. `size` is their number."""
+    needless = [OF_ALL] if size > 1 else [OF_ALL, OF_ONE]
     for backing in set(_mapped()):
-        if STARTUP_SEGMENT.fullmatch(str(backing.path)):
+        if any(pattern.fullmatch(str(backing.path)) for pattern in needless):
             backing.unlink()
 
 

@@ -38,6 +38,6 @@ if not MPI.Is_initialized():
         warnings.simplefilter("ignore")  # mpi4py suspects the trap too; of_job() names it and the way out, once
         MPI.Init_thread(MPI.THREAD_MULTIPLE)
     MPI.COMM_WORLD.Barrier()
-    unlink_startup_segments()
+    unlink_startup_segments(MPI.COMM_WORLD.Get_size())
 
 __all__ = ["CROWDED", "MPI"]
