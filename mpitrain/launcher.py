@@ -122,7 +122,7 @@ def _permissions(machine: Machine, launcher: Launcher, crowded: bool) -> dict[st
 def survey(environment: Mapping[str, str]) -> Machine:
     """Look at this machine. Raises UsageError if two MPI wheels share this Python environment."""
     return Machine(
-        cores=_cores(),
+        cores=cores(),
         root=os.geteuid() == 0,
         launcher=_wheel_launcher() or _path_launcher(environment),
         slurm_kinds=_slurm_kinds() if "SLURM_JOB_ID" in environment else frozenset(),
@@ -130,7 +130,7 @@ def survey(environment: Mapping[str, str]) -> Machine:
     )
 
 
-def _cores() -> int:
+def cores() -> int:
     """Physical cores that this process may use, which is what mpirun counts: hardware threads share one."""
     cores = set()
     for thread in os.sched_getaffinity(0):

@@ -1,5 +1,6 @@
 """What plain tests share: starting mpitrain as a user would."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -22,12 +23,23 @@ def launch(tmp_path):
             except UsageError as error:
                 pytest.skip(str(error))
             command, needs = found.command, dict(found.environment)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, cwd=tmp_path, env=os.environ | needs | environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        started.append(process)
+        return process
 
-    return start
+    started = []
+    yield start
+    for process in started:  # a test that failed may have left it running
+        for end in (process.terminate, process.kill):
+            if process.poll() is None:
+                end()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
+        process.stdout.close()
+        process.stderr.close()
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
-"""Whole jobs under the launcher, watched from outside: who speaks, what is on disk, and how jobs end."""
+"""Whole jobs under the launcher, watched from outside: who speaks, and what is on disk."""
 
 import json
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
+from watching import wait_until
 
 from mpitrain.launcher import survey
 
@@ -52,70 +51,6 @@ def test_a_truncated_file_is_one_line_of_rank_0(mpitrain, tmp_path):
     fault = "mpitrain: train-images-idx3-ubyte: truncated, 115 bytes where 10 x 28 x 28 elements of uint8 make 7856"
     assert (out + err).count(fault) == 1
     assert "Traceback" not in out + err
-
-
-FAILS_IN_THE_MIDDLE = """
-import os, sys
-from mpitrain.training.trainer import Trainer
-
-step = Trainer.step
-def failing(self):
-    if self.world.rank == 1 and self.done == 5:
-        print("pids", *self.world.pids, file=sys.stderr, flush=True)
-        raise RuntimeError("out of paper")
-    return step(self)
-Trainer.step = failing
-
-from mpitrain.engines.mpi import MPIWorld
-made = MPIWorld.__init__
-def with_pids(self, *arguments):
-    made(self, *arguments)
-    self.pids = self._comm.allgather(os.getpid())
-MPIWorld.__init__ = with_pids
-
-from mpitrain.cli import main
-main(sys.argv[1:])
-"""
-
-
-def test_a_rank_that_raises_ends_the_whole_job(launch, tmp_path):
-    (tmp_path / "fails.py").write_text(FAILS_IN_THE_MIDDLE)
-    process = launch(3, "fails.py", *QUICK)
-    began = time.monotonic()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode not in (0, None)
-    told = out + err
-    assert told.count("mpitrain: rank 1 of 3 failed:") == 1
-    assert told.count("RuntimeError: out of paper") == 1
-    assert time.monotonic() - began < 30  # of which starting takes most
-    pids = next(line for line in told.splitlines() if line.startswith("pids")).split()[1:]
-    assert len(pids) == 3
-    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 10)
-
-
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-@pytest.mark.parametrize("ranks", [0, 2])
-def test_ctrl_c_leaves_the_metrics_so_far(launch, tmp_path, ranks):
-    process = launch(ranks, "-m", "mpitrain", "--epochs", "1000", "--progress", "plain", "--hidden", "8")
-
-    def steps():
-        return [line for path in tmp_path.glob("runs/*/metrics.jsonl") for line in path.read_text().splitlines()]
-
-    assert wait_until(lambda: len(steps()) > 20, 30)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode not in (0, None)
-    records = [json.loads(line) for line in steps()]
-    numbers = [record["step"] for record in records if record["kind"] == "step"]
-    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_a_learning_rate_that_is_too_high_ends_in_one_line(mpitrain, tmp_path):

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from mpitrain import __version__
 from mpitrain.cli.configuration import from_toml
+from mpitrain.cli.doctor import doctor
 from mpitrain.cli.draw import draw
 from mpitrain.cli.price import price
 from mpitrain.cli.prove import prove
@@ -30,6 +31,7 @@ app.command(run)
 app.command(prove)
 app.command(price)
 app.command(draw)
+app.command(doctor)
 app.default(train)
 
 

@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -30,20 +30,18 @@ def train(
     """
     checked = options.completed()
     from mpitrain.engines import init
+    from mpitrain.engines.interruption import interrupt
     from mpitrain.training.loop import train as train_all
 
     with init(checked.engine) as world:
-        signal.signal(signal.SIGTERM, _interrupt)  # what Open MPI makes of Ctrl-C
+        signal.signal(signal.SIGTERM, interrupt)  # what Open MPI makes of Ctrl-C
         try:
             train_all(world, checked, resume)
         except KeyboardInterrupt as interruption:  # other ranks may sit in a message that will never come
             if world.rank == 0:
                 print(f"mpitrain: {str(interruption) or 'interrupted'}", file=sys.stderr, flush=True)
+                time.sleep(0.1)  # for the launcher to pass it on
             else:
                 time.sleep(0.15)  # rank 0 speaks first; Open MPI kills all of us 0.2 s after the signal
             world.abort(130)
     return 0
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt

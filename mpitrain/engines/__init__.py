@@ -11,8 +11,8 @@ def init(engine: str = "auto") -> World:
     """This process's world: all ranks if a launcher started it (mpirun, srun), else a world of one without MPI.
 
     `engine` "solo" insists on the second, "mpi" and "shared" on the first, by messages or in memory that the ranks of
-    one node share. BLAS is held to the cores that a rank has, and an exception that
-    nobody catches ends the job on all ranks. `UsageError` if another MPI's launcher started us.
+    one node share. BLAS is held to the cores that a rank has. An exception that nobody catches, in any thread, ends the
+    job on all ranks, and so does Ctrl-C. `UsageError` if another MPI's launcher started us.
     """
     if engine not in ("auto", "mpi", "shared", "solo"):
         raise ValueError(f"engine {engine!r}: expected auto, mpi, shared or solo")
@@ -29,9 +29,11 @@ def init(engine: str = "auto") -> World:
         return SoloWorld()
     from mpitrain.engines.cores import cores_of_rank, limit_blas_threads
     from mpitrain.engines.failure import end_job_on_failure
+    from mpitrain.engines.interruption import end_waits_on_interrupt
     from mpitrain.engines.mpi import MPIWorld
 
     world = MPIWorld.of_job(engine)
     limit_blas_threads(cores_of_rank(world))
     end_job_on_failure(world)
+    end_waits_on_interrupt(world)
     return world

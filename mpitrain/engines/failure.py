@@ -4,6 +4,7 @@ Without this the others wait for ever for messages of a rank that is gone.
 """
 
 import sys
+import threading
 import time
 import traceback
 from types import TracebackType
@@ -12,20 +13,32 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.world import World
 
+TELLING = 0.3
+"""Seconds for the launcher to pass on what a rank last said: at an abort MPICH's mpiexec throws away the rest."""
+
 
 def end_job_on_failure(world: World) -> None:
-    """From now on an exception that nobody catches ends the job of all of `world`'s ranks."""
+    """From now on an exception that nobody catches, in any thread, ends the job of all of `world`'s ranks."""
 
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def end(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, where: str) -> None:
         if issubclass(kind, KeyboardInterrupt):
             world.abort(130)
         if issubclass(kind, UsageError | ScheduleError):
             if world.rank != 0:
                 time.sleep(1)  # most likely all ranks raise it, and one line is enough
-            print(f"mpitrain: rank {world.rank} of {world.size}: {error}", file=sys.stderr, flush=True)
+            print(f"mpitrain: rank {world.rank} of {world.size}{where}: {error}", file=sys.stderr, flush=True)
+            time.sleep(TELLING)
             world.abort(2)
         text = "".join(traceback.format_exception(kind, error, trace))
-        print(f"mpitrain: rank {world.rank} of {world.size} failed:\n{text}", end="", file=sys.stderr, flush=True)
+        told = f"mpitrain: rank {world.rank} of {world.size}{where} failed:\n{text}"
+        print(told, end="", file=sys.stderr, flush=True)
+        time.sleep(TELLING)
         world.abort(1)
 
-    sys.excepthook = hook
+    def end_from_thread(ending: threading.ExceptHookArgs) -> None:
+        if ending.exc_type is not SystemExit:  # which ends a thread in peace
+            name = ending.thread.name if ending.thread else "?"
+            end(ending.exc_type, ending.exc_value, ending.exc_traceback, f", thread {name},")
+
+    sys.excepthook = lambda kind, error, trace: end(kind, error, trace, "")
+    threading.excepthook = end_from_thread

@@ -9,6 +9,7 @@ import warnings
 
 import mpi4py
 
+from mpitrain.engines.backing import unlink_startup_segments
 from mpitrain.errors import UsageError
 from mpitrain.launch_environment import mismatch, ranks_on_host
 
@@ -36,5 +37,7 @@ if not MPI.Is_initialized():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mpi4py suspects the trap too; of_job() names it and the way out, once
         MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    MPI.COMM_WORLD.Barrier()
+    unlink_startup_segments(MPI.COMM_WORLD.Get_size())
 
 __all__ = ["CROWDED", "MPI"]

@@ -1,8 +1,9 @@
 """curves.svg: loss and accuracy over the steps, if matplotlib is installed (extra [plot])."""
 
 from importlib.util import find_spec
+from io import BytesIO
 
-from mpitrain.training.run_folder import RunFolder
+from mpitrain.training.run_folder import RunFolder, write_whole
 
 
 def draw_curves(folder: RunFolder) -> bool:
@@ -28,5 +29,7 @@ def draw_curves(folder: RunFolder) -> bool:
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(folder.curves)
+    picture = BytesIO()
+    figure.savefig(picture, format="svg")
+    write_whole(folder.curves, picture.getvalue())
     return True

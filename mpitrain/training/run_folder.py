@@ -134,7 +134,8 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise UsageError(
             f"cannot write {path}: {error.strerror or error}; make room, or use another --run-dir"
         ) from None
+    finally:
+        unfinished.unlink(missing_ok=True)  # there only if something went wrong, Ctrl-C included
