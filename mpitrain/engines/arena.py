@@ -8,6 +8,7 @@ collective: the same calls in the same order on all ranks. The operating system 
     window 1   rank 0 | rank 1 | rank 2      made once window 0 is full, as large as all before it
 """
 
+import os
 import weakref
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,9 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mpitrain.engines.start import MPI
+from mpitrain.errors import UsageError
 
 LINE = 64  # bytes of a cache line: two ranks never write to one
 PAGE = 4096
+MIB = 1 << 20
+SHM = "/dev/shm"
 SMALLEST = 1 << 20  # bytes of a part
 WINDOW = 40  # bits of a position that count bytes
 KNOWN = 1024  # arrays whose position is remembered
@@ -116,9 +120,8 @@ class Arena:
         self._windows, self._parts = [], []
 
     def _grow(self, nbytes: int) -> None:
-        before = sum(len(parts[0].bytes) for parts in self._parts)
-        nbytes = -(-max(nbytes, before, SMALLEST) // PAGE) * PAGE
         self._settle()
+        nbytes = self._affordable(nbytes)
         info = MPI.Info.Create({"alloc_shared_noncontig": "true"})  # each rank's part on pages near to it
         window = MPI.Win.Allocate_shared(nbytes, 1, info, self._comm)
         info.Free()
@@ -130,3 +133,31 @@ class Arena:
         self._windows.append(window)
         self._parts.append(parts)
         self._free = 0
+
+    def _affordable(self, nbytes: int) -> int:
+        """How large to make each rank's part of the next window: as large as all before it, if there is room.
+
+        The operating system promises memory that it does not have, and ends the process that comes to use it; so the
+        question is asked here, and the answer is an error that says what to do.
+        """
+        before = sum(len(parts[0].bytes) for parts in self._parts)
+        wish, need = (-(-size // PAGE) * PAGE for size in (max(nbytes, before, SMALLEST), nbytes))
+        room = self._comm.bcast(room_for_windows())  # rank 0's word, for all to do the same
+        if room is None or wish * self.size <= room:
+            return wish
+        if need * self.size <= room:
+            return need
+        raise UsageError(
+            f"shared memory for {self.size} ranks: expected {need * self.size / MIB:.1f} MiB free in {SHM}, found "
+            f"{room / MIB:.1f}; enlarge it (containers: --shm-size), or use --engine mpi",
+            agreed=True,
+        )
+
+
+def room_for_windows() -> int | None:
+    """Bytes that are free where MPI libraries put the memory of windows, None if that cannot be told."""
+    try:
+        found = os.statvfs(SHM)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize

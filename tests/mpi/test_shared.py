@@ -6,7 +6,7 @@ import pytest
 from mpi4py import MPI
 
 from mpitrain.collectives.catalogue import CATALOGUE
-from mpitrain.engines import segments
+from mpitrain.engines import arena, segments
 from mpitrain.engines.binding import even_cuts
 from mpitrain.engines.mpi import MPIWorld
 from mpitrain.errors import UsageError
@@ -131,6 +131,22 @@ def test_arrays_outlive_their_world():
     array[:] = 7
     world.close()
     assert array.sum() == 70
+
+
+@pytest.mark.usefixtures("lonely")
+def test_memory_that_is_not_there_is_an_error_on_every_rank(shared, monkeypatch):
+    world = MPIWorld(MPI.COMM_WORLD)
+    world.empty(1)
+    monkeypatch.setattr(arena, "room_for_windows", lambda: 3 * 2**20)
+    with pytest.raises(UsageError) as refused:
+        world.empty(4 * 2**20, "uint8")
+    assert str(refused.value) == (
+        f"shared memory for {world.size} ranks: expected {4 * world.size}.0 MiB free in /dev/shm, found 3.0; "
+        f"enlarge it (containers: --shm-size), or use --engine mpi"
+    )
+    monkeypatch.undo()
+    assert len(world.empty(4 * 2**20, "uint8")) == 4 * 2**20
+    world.close()
 
 
 @pytest.mark.usefixtures("lonely")
