@@ -56,30 +56,27 @@ def step(
     json
         File for the numbers.
     """
-    options = replace(
-        MEASURED[model], algorithm=algorithm, engine=engine, bucket_bytes=bucket_bytes, seed=seed, steps=steps
-    ).completed()
+    options = lasting(MEASURED[model], steps, algorithm=algorithm, engine=engine, bucket_bytes=bucket_bytes, seed=seed)
     from mpitrain.engines import init
     from mpitrain.training.agreement import agreed
 
     with init(engine) as world:
-        measured = measure(world, options)
+        measured = measure(world, options, steps)
         if world.rank == 0:
             Console().print(_table(measured))
         agreed(world, lambda: write(json, measured) if json is not None and world.rank == 0 else None)
 
 
-def measure(world: World, options: Config) -> dict[str, Any]:
+def measure(world: World, options: Config, steps: int) -> dict[str, Any]:
     """The step with its exchange and alone, in seconds, and what was measured. Collective."""
     from mpitrain.data import load
     from mpitrain.engines.solo import SoloWorld
     from mpitrain.training.trainer import Trainer
 
-    options = lasting(options)
     dataset = load(options.data)
     together = Trainer(world, options, dataset)
     alone = Trainer(SoloWorld(), replace(options, algorithm="auto"), dataset)
-    seconds = in_turns(world, options.steps or TURN, {"exchange": together.step, "alone": alone.step})
+    seconds = in_turns(world, steps, {"exchange": together.step, "alone": alone.step})
     together.close()
     return {
         "model": options.model,
@@ -87,16 +84,17 @@ def measure(world: World, options: Config) -> dict[str, Any]:
         "batch": options.batch,
         "algorithm": together.strategy.algorithms,
         "engine": world.engine,
-        "steps": options.steps,
+        "steps": steps,
         "step_seconds": seconds["exchange"],
         "step_seconds_alone": seconds["alone"],
         "ratio": seconds["exchange"] / seconds["alone"],
     }
 
 
-def lasting(options: Config) -> Config:
-    """The same with enough epochs for all turns, counted steps and uncounted ones, whatever the data."""
-    return replace(options, epochs=(TURN + 1) * math.ceil((options.steps or TURN) / TURN))
+def lasting(options: Config, steps: int, **changes: Any) -> Config:
+    """The options, changed and checked, with epochs enough for as many counted steps, whatever the data."""
+    turns = max(1, math.ceil(steps / TURN))
+    return replace(options, steps=steps, epochs=turns * (TURN + 1), **changes).completed()
 
 
 def in_turns(world: World, steps: int, sides: dict[str, Callable[[], object]]) -> dict[str, float]:
