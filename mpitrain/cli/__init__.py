@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from mpitrain import __version__
+from mpitrain.cli.bench import bench
 from mpitrain.cli.configuration import from_toml
 from mpitrain.cli.doctor import doctor
 from mpitrain.cli.draw import draw
@@ -32,6 +33,7 @@ app.command(prove)
 app.command(price)
 app.command(draw)
 app.command(doctor)
+app.command(bench)
 app.default(train)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mpitrain.data.folder import read_part
 from mpitrain.data.idx import read_idx
 from mpitrain.errors import UsageError
+from mpitrain.memory import empty
 
 FASHION_FOLDER = Path(__file__).parent / "fashion6k"
 FASHION_TRAIN = 5000  # of 6,000; the rest is held out
@@ -71,7 +72,8 @@ class Dataset:
 
     def _normalised(self, images: np.ndarray) -> np.ndarray:
         mean, deviation = self.mean_and_deviation
-        normalised = images.astype(np.float32)
+        normalised = empty(images.shape, np.float32)
+        normalised[...] = images
         normalised -= mean
         normalised *= 1 / deviation
         return normalised

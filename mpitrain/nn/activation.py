@@ -3,6 +3,7 @@
 from typing import Any
 
 from mpitrain.array import namespace
+from mpitrain.memory import empty
 from mpitrain.nn.layer import Call, Layer
 
 Array = Any
@@ -12,9 +13,11 @@ class ReLU(Layer):
     """max(x, 0) element by element, any shape; its slope at 0 is 0."""
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        y = namespace(x).maximum(x, 0)
+        xp = namespace(x)
+        y = xp.maximum(x, 0, out=empty(x.shape, x.dtype, xp))
         return y, y  # The next layer keeps y anyway, and its sign says all that backward needs.
 
     def backward_input(self, context: Any, dy: Array) -> Array:
-        y = context
-        return dy * (y > 0)
+        y, xp = context, namespace(dy)
+        positive = xp.greater(y, 0, out=empty(y.shape, bool, xp))
+        return xp.multiply(dy, positive, out=empty(dy.shape, dy.dtype, xp))

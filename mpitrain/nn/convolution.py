@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mpitrain.array import namespace
+from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_product, take_row_sum
 from mpitrain.nn.initialise import he_normal, zeros
 from mpitrain.nn.layer import Call, Layer, Parameter
@@ -45,12 +46,14 @@ class Conv2d(Layer):
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         xp, padded = namespace(x), pad(x, self.padding)
         height, width = out_sides(padded, self.kernel, self.stride)
-        y = xp.empty((len(x), height, width, self.outputs), x.dtype)
+        y = empty((len(x), height, width, self.outputs), x.dtype, xp)
         weight = self.values["weight"].reshape(-1, self.outputs)
+        # For a row of pixels at once: added pixel by pixel it would be many short loops.
+        bias = xp.tile(self.values["bias"], width)
         for images, windows in columns(padded, self.kernel, self.stride):
-            rows = y[images].reshape(-1, self.outputs)
-            xp.matmul(windows, weight, out=rows)
-            rows += self.values["bias"]
+            xp.matmul(windows, weight, out=y[images].reshape(-1, self.outputs))
+            rows = y[images].reshape(-1, width * self.outputs)
+            rows += bias
         return y, padded
 
     def backward_input(self, context: Any, dy: Array) -> Array:
@@ -58,11 +61,12 @@ class Conv2d(Layer):
         padded, xp = context, namespace(dy)
         batch, height, width, _ = padded.shape
         border = self.kernel - 1
-        spread = xp.zeros((batch, height + border, width + border, self.outputs), dy.dtype)
+        spread = empty((batch, height + border, width + border, self.outputs), dy.dtype, xp)
+        spread[...] = 0
         spread[:, border :: self.stride, border :: self.stride][:, : dy.shape[1], : dy.shape[2]] = dy
         spread = unpad(spread, self.padding)  # Nobody asks for the gradient of the padding.
         turned = self.values["weight"][::-1, ::-1].swapaxes(2, 3).reshape(-1, self.inputs)
-        dx = xp.empty((*unpad(padded, self.padding).shape[:3], self.inputs), dy.dtype)
+        dx = empty((*unpad(padded, self.padding).shape[:3], self.inputs), dy.dtype, xp)
         for images, windows in columns(spread, self.kernel, stride=1):
             xp.matmul(windows, turned, out=dx[images].reshape(-1, self.inputs))
         return dx

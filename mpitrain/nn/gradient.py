@@ -7,19 +7,22 @@ which is zero, and needs no case of its own.
 from typing import Any
 
 from mpitrain.array import namespace
+from mpitrain.memory import empty
 
 Array = Any
 
 
 def take_product(gradient: Array, a: Array, b: Array, accumulate: bool) -> None:
     """gradient = a @ b, or gradient += a @ b."""
+    xp = namespace(gradient)
     if accumulate:
-        gradient += a @ b
+        gradient += xp.matmul(a, b, out=empty(gradient.shape, gradient.dtype, xp))
     else:
-        namespace(gradient).matmul(a, b, out=gradient)
+        xp.matmul(a, b, out=gradient)
 
 
 def take_row_sum(gradient: Array, rows: Array, accumulate: bool) -> None:
     """The same for the sum over the rows of a matrix; BLAS sums a tall one several times faster than `sum(axis=0)`."""
-    ones = namespace(rows).ones(len(rows), rows.dtype)
+    ones = empty((len(rows),), rows.dtype, namespace(rows))
+    ones[...] = 1
     take_product(gradient, ones, rows, accumulate)

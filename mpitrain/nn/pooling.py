@@ -7,6 +7,7 @@ place won is kept as one byte for each window; with ties it is the first, and th
 from typing import Any
 
 from mpitrain.array import namespace
+from mpitrain.memory import empty
 from mpitrain.nn.layer import Call, Layer
 from mpitrain.nn.windows import out_sides
 
@@ -28,9 +29,9 @@ class MaxPool2d(Layer):
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         xp = namespace(x)
         places = self._places(x)
-        largest = places[0].copy()
-        winner = xp.zeros(largest.shape, xp.uint8)
-        mark = xp.empty(largest.shape, xp.bool_)
+        shape = places[0].shape
+        largest, winner, mark = empty(shape, x.dtype, xp), empty(shape, xp.uint8, xp), empty(shape, xp.bool_, xp)
+        largest[...], winner[...] = places[0], 0
         for number, place in enumerate(places[1:], start=1):
             xp.greater(place, largest, out=mark)
             # Places come in rising order, so a later winner is simply the larger number.
@@ -43,7 +44,7 @@ class MaxPool2d(Layer):
         xp = namespace(dy)
         side_by_side = self.stride == self.window and not (shape[1] % self.window or shape[2] % self.window)
         if side_by_side:  # Every pixel belongs to one window: write each once.
-            dx = xp.empty(shape, dy.dtype)
+            dx = empty(shape, dy.dtype, xp)
             for number, place in enumerate(self._places(dx)):
                 xp.multiply(dy, winner == number, out=place)
         else:

@@ -26,6 +26,9 @@ def _whole(kind: Any, tokens: Sequence[Any]) -> Any:
 Whole = Annotated[int, Parameter(converter=_whole)]
 """An integer option."""
 
+Engine = Literal["auto", "mpi", "shared", "solo"]
+"""The engine of a world."""
+
 Several = Parameter(
     converter=_whole, consume_multiple=(1, None), negative="", show_default=lambda widths: " ".join(map(str, widths))
 )
@@ -101,7 +104,7 @@ class Config:
     warmup_steps: Whole | None = None
     seed: Whole = 0
     algorithm: str = "auto"
-    engine: Literal["auto", "mpi", "shared", "solo"] = "auto"
+    engine: Engine = "auto"
     bucket_bytes: Whole = 1 << 20
     run_dir: Path = Path("runs")
     name: str | None = None

@@ -75,7 +75,7 @@ class Trainer:
         self.model.backward(context, dlogits, finished=self.strategy.finished, input_gradient=False)
         exchanged = self.strategy.finish()
         loss = exchanged.loss_sum / len(batch)
-        if not (math.isfinite(loss) and math.isfinite(self.strategy.gradients.sum())):
+        if not (math.isfinite(loss) and _finite(self.strategy.gradients)):
             self._report_divergence(loss, loss_sum)
         lr = linear_decay(self.rate, self.done, self.steps, self.warmup_steps)
         self.optimiser.step(self.strategy.gradients, lr)
@@ -126,6 +126,13 @@ class Trainer:
         where = f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the gradient is not finite"
         last = f"the last finite step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was finite"
         raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr, or more --warmup-steps")
+
+
+def _finite(vector: np.ndarray) -> bool:
+    """Whether it holds numbers only. The squares' sum is BLAS's, and takes two thirds of the time of `sum`; it is no
+    number above 1e19 either, and then a second look tells."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(vector @ vector) or bool(np.isfinite(vector).all())
 
 
 def global_batch(config: Config, dataset: Dataset, size: int) -> int:

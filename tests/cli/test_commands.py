@@ -40,7 +40,8 @@ ONE_LINE_FAULTS = {
     ("--data", "mnist"): "data mnist needs a folder of IDX files; name it with --data-dir",
     (
         "frobnicate",
-    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, doctor), then options",
+    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, doctor, bench), "
+    "then options",
     ("prove", "allreduces"): (
         "no collective 'allreduces': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, "
         "exscan, gossip"
@@ -53,6 +54,11 @@ ONE_LINE_FAULTS = {
     ),
     ("price", "--nbytes", "1X"): "--nbytes 1X: expected a number of bytes such as 4096, 64K or 100M",
     ("price", "--alpha", "-1"): "--alpha -1.0: expected seconds, 0 or more",
+    ("bench", "step", "--steps", "0"): "--steps 0: expected 1 or more",
+    ("bench", "step", "--algorithm", "rings"): (
+        "--algorithm rings: expected one of auto, ring, recursive_doubling, halving_doubling, binomial_tree, direct, "
+        "library"
+    ),
     ("draw", "-n", "0"): "--ranks 0: expected 1 to 64",
     ("draw", "bcast", "--root", "4", "-n", "4"): "binomial_tree.bcast at size 4: root 4 is not a rank",
 }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mpitrain import memory
 from mpitrain.nn import Call, Layout
 
 TRAINING = Call(training=True)
@@ -96,6 +97,23 @@ def central_differences(function, x):
         slope[index] = (above - function()) / (2 * STEP)
         x[index] = kept
     return slope
+
+
+class PoisonedLoan(memory._Loan):
+    """Memory comes as NaN, so that a layer which reads what it never wrote is found out."""
+
+    def __init__(self, home, block, *rest):
+        block.memory[...] = 0xFF
+        super().__init__(home, block, *rest)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_memory_is_lent():
+    """Arrays of these tests are small, and would not be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "SMALLEST", 1)
+        patch.setattr(memory, "_Loan", PoisonedLoan)
+        yield
 
 
 @pytest.fixture(scope="session")
