@@ -1,8 +1,9 @@
 """The MPI library's own collectives, behind the same calls: opaque, to run and to compare with."""
 
+import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,8 +37,7 @@ class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
     def __init__(self, messenger: MPIMessenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
-        arguments, after = _arguments(call)
-        name = "allgatherv" if call.collective == "allgather" else call.collective
+        name, arguments, after = _method(call)
         self._blocking: Callable[[], None] = partial(getattr(comm, name.capitalize()), *arguments)
         self._progress = messenger.progress
         self._after = [*after, *call.epilogue()]
@@ -61,24 +61,51 @@ class LibraryPlan(StagedPlan):
         return self.result
 
 
-def _arguments(call: Call) -> tuple[tuple[Any, ...], list[Action]]:
-    """What mpi4py's method takes, and what is left to do after it."""
-    array, root = call.array, call.root
-    if call.collective == "bcast":
-        return (as_words(array), root), []
-    if call.collective == "alltoall":
-        return (as_words(array), as_words(call.received)), []
-    if call.collective == "allgather":
+class BareCall(NamedTuple):
+    """mpi4py's own method bound to its arguments, and the memory in which its result will lie."""
+
+    run: Callable[[], None]
+    result: np.ndarray
+
+
+def bare_call(collective: str, array: np.ndarray, root: int = 0) -> BareCall:
+    """What somebody without mpitrain would call, in place, to sum or to copy: what we compare ourselves with.
+
+    On `MPI.COMM_WORLD` itself, without a record, without an epilogue. `ScheduleError` where the library cannot do it.
+    """
+    comm = MPI.COMM_WORLD
+    call = Call(collective, comm.Get_rank(), comm.Get_size(), array, "sum", root, None, None)
+    name, arguments, _ = _method(call)
+    result = call.array[: call.block.size] if collective == "reduce_scatter" else call.array
+    return BareCall(partial(getattr(comm, name.capitalize()), *arguments), result)
+
+
+def library_version() -> str:
+    """Name and version of the MPI library, such as "Open MPI v5.0.11"."""
+    return " ".join(re.split("[,\n]", MPI.Get_library_version())[0].replace("Version:", "").split())
+
+
+def _method(call: Call) -> tuple[str, tuple[Any, ...], list[Action]]:
+    """mpi4py's method as its users write it, in place; what it takes, and what is left to do after it."""
+    array, root, name = call.array, call.root, call.collective
+    if name == "bcast":
+        return name, (as_words(array), root), []
+    if name == "alltoall":
+        return name, (as_words(array), as_words(call.received)), []
+    if name == "allgather":
         words = as_words(array)
+        if len(set(call.counts)) == 1:
+            return name, (MPI.IN_PLACE, words), []
         counts = [count * (array.itemsize // words.itemsize) for count in call.counts]
-        return (MPI.IN_PLACE, [words, counts, cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)]), []
+        kind = MPI.Datatype.fromcode(words.dtype.char)
+        return "allgatherv", (MPI.IN_PLACE, [words, counts, cuts_of(counts)[:-1], kind]), []
     op = _op(call.op, call.array.dtype)
-    if call.collective == "reduce_scatter":
-        received = np.empty_like(call.block)
-        return (array, received, call.counts, op), [partial(np.copyto, call.block, received)]
-    if call.collective == "reduce":
-        return ((MPI.IN_PLACE, array, op, root) if call.rank == root else (array, None, op, root)), []
-    return (MPI.IN_PLACE, array, op), []
+    if name == "reduce_scatter":
+        arrived = array[: call.block.size]  # MPI puts every rank's block first
+        return name, (MPI.IN_PLACE, array, call.counts, op), [partial(np.copyto, call.block, arrived)]
+    if name == "reduce":
+        return name, ((MPI.IN_PLACE, array, op, root) if call.rank == root else (array, None, op, root)), []
+    return name, (MPI.IN_PLACE, array, op), []
 
 
 def library_can(call: Call) -> bool:
