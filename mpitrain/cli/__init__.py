@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from mpitrain import __version__
+from mpitrain.cli.bench import bench
 from mpitrain.cli.configuration import from_toml
 from mpitrain.cli.draw import draw
 from mpitrain.cli.price import price
@@ -30,6 +31,7 @@ app.command(run)
 app.command(prove)
 app.command(price)
 app.command(draw)
+app.command(bench)
 app.default(train)
 
 

@@ -38,7 +38,9 @@ ONE_LINE_FAULTS = {
         "no",
     ): "--resume no: expected the folder of a run: cannot read no/config.toml: No such file or directory",
     ("--data", "mnist"): "data mnist needs a folder of IDX files; name it with --data-dir",
-    ("frobnicate",): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw), then options",
+    ("frobnicate",): (
+        "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, bench), then options"
+    ),
     ("prove", "allreduces"): (
         "no collective 'allreduces': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, "
         "exscan, gossip"
