@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.actions import Action
+from mpitrain.engines.actions import Action, copying
 from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import MPIMessenger, as_words
@@ -102,7 +102,8 @@ def _method(call: Call) -> tuple[str, tuple[Any, ...], list[Action]]:
     op = _op(call.op, call.array.dtype)
     if name == "reduce_scatter":
         arrived = array[: call.block.size]  # MPI puts every rank's block first
-        return name, (MPI.IN_PLACE, array, call.counts, op), [partial(np.copyto, call.block, arrived)]
+        after = [copying(arrived, call.block)] if call.rank else []
+        return name, (MPI.IN_PLACE, array, call.counts, op), after
     if name == "reduce":
         return name, ((MPI.IN_PLACE, array, op, root) if call.rank == root else (array, None, op, root)), []
     return name, (MPI.IN_PLACE, array, op), []
