@@ -10,7 +10,7 @@ BIN := .venv/bin
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 8)
 
-.PHONY: help train test test-plain test-install $(LAUNCHES) lint clean
+.PHONY: help train test test-plain test-install $(LAUNCHES) lint bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -37,6 +37,9 @@ lint: .venv/installed-lint  ## ruff, the layers of imports, types
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+bench: .venv/installed  ## measure anew what docs/performance.md tells: a quarter of an hour on a quiet machine
+	$(BIN)/python benchmarks/performance.py $(ARGS)
 
 clean:  ## remove the environment and what tools left behind
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

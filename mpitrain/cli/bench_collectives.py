@@ -80,7 +80,8 @@ class Options:
         for name, value, least in (("rounds", self.rounds, 1), ("seed", self.seed, 0)):
             if value < least:
                 raise UsageError(f"--{name} {value}: expected {least} or more")
-        self.sizes  # noqa: B018 - asks for every one
+        if not self.sizes:
+            raise UsageError("--nbytes: expected one size or more, found none")
 
 
 DEFAULTS = Options()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from mpitrain import __version__
 from mpitrain.world import World
@@ -47,6 +48,9 @@ def cpu_model() -> str:
 
 
 def blas() -> str:
-    """NumPy's, such as "scipy-openblas 0.3.31"."""
-    facts = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{facts.get('name', 'unknown')} {facts.get('version', '')}".strip()
+    """The one that NumPy has loaded, such as "openblas 0.3.31 (SkylakeX)": its kernels are chosen by processor."""
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            kernels = f" ({pool['architecture']})" if pool.get("architecture") else ""
+            return f"{pool['internal_api']} {pool['version']}{kernels}"
+    return "a BLAS that threadpoolctl does not know"
