@@ -13,7 +13,7 @@ BIN  := $(VENV)/bin
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 8)
 
-.PHONY: help train test test-plain test-jobs test-install test-mpich $(LAUNCHES) lint clean
+.PHONY: help train test test-plain test-jobs test-install test-mpich $(LAUNCHES) lint bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -47,6 +47,9 @@ lint: $(VENV)/installed-lint  ## ruff, the layers of imports, types
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+bench: $(VENV)/installed  ## measure anew what docs/performance.md tells: a quarter of an hour on a quiet machine
+	$(BIN)/python benchmarks/performance.py $(ARGS)
 
 clean:  ## remove the environments and what tools left behind
 	rm -rf .venv .venv-mpich build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

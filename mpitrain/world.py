@@ -65,6 +65,7 @@ class World:
     node_rank: int
     node_size: int
     engine: str
+    engines: tuple[str, ...]  # that a plan may ask for, the best first
 
     # Collectives. `op` is "sum", "prod", "min", "max", "mean" (floats), an `Op`, or a function of (left, right) that
     # need not commute. `counts` gives every rank's block. Those that start and do not wait return a `Work`; the buffer

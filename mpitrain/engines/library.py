@@ -1,13 +1,14 @@
 """The MPI library's own collectives, behind the same calls: opaque, to run and to compare with."""
 
+import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.actions import Action
+from mpitrain.engines.actions import Action, copying
 from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call
 from mpitrain.engines.messages import MPIMessenger, as_words
@@ -37,11 +38,10 @@ class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
     def __init__(self, messenger: MPIMessenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
-        name = "allgatherv" if call.collective == "allgather" else call.collective
-        self._blocking = getattr(comm, name.capitalize())
-        self._arguments_of = _arguments(call)
+        name, self._arguments_of, after = _method(call)
         self._arguments = self._arguments_of(call.array)
-        self._after = [*_arrivals(call, self._arguments), *call.epilogue()]
+        self._blocking = getattr(comm, name.capitalize())
+        self._after = [*after, *call.epilogue()]
         step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *self._arguments)), self._after)
         super().__init__(messenger, [step], operation, why, call.result)
 
@@ -62,15 +62,10 @@ class LibraryPlan(StagedPlan):
 
     def again(self) -> Again | None:
         """`run` on other arrays of this type and size, at the least cost: small calls are made by the thousand."""
-        if self._after or self.operation.collective == "alltoall":
-            return None
-        operation, progress, blocking, arguments_of = (
-            self.operation,
-            self.messenger.progress,
-            self._blocking,
-            self._arguments_of,
-        )
-        now, elsewhere = progress.now, self.result is None
+        if self._after or self.operation.collective in ("alltoall", "reduce_scatter"):
+            return None  # what they return is no array of the caller's
+        operation, progress, elsewhere = self.operation, self.messenger.progress, self.result is None
+        now, blocking, arguments_of = progress.now, self._blocking, self._arguments_of
 
         def again(array: np.ndarray) -> Any:
             event = Event(operation, begun := now(), begun)
@@ -83,32 +78,58 @@ class LibraryPlan(StagedPlan):
         return again
 
 
-def _arguments(call: Call) -> Callable[[np.ndarray], tuple[Any, ...]]:
-    """From an array to what mpi4py's method takes."""
-    root = call.root
-    if call.collective == "bcast":
-        return lambda array: (as_words(array), root)
-    if call.collective == "alltoall":
-        return lambda array: (as_words(array), as_words(call.received))
-    if call.collective == "allgather":
+class BareCall(NamedTuple):
+    """mpi4py's own method bound to its arguments, and the memory in which its result will lie."""
+
+    run: Callable[[], None]
+    result: np.ndarray
+
+
+def bare_call(collective: str, array: np.ndarray, root: int = 0) -> BareCall:
+    """What somebody without mpitrain would call, in place, to sum or to copy: what we compare ourselves with.
+
+    On `MPI.COMM_WORLD` itself, without a record, without an epilogue. `ScheduleError` where the library cannot do it.
+    """
+    comm = MPI.COMM_WORLD
+    call = Call(collective, comm.Get_rank(), comm.Get_size(), array, "sum", root, None, None)
+    name, arguments_of, _ = _method(call)
+    result = call.array[: call.block.size] if collective == "reduce_scatter" else call.array
+    return BareCall(partial(getattr(comm, name.capitalize()), *arguments_of(call.array)), result)
+
+
+def library_version() -> str:
+    """Name and version of the MPI library, such as "Open MPI v5.0.11"."""
+    return " ".join(re.split("[,\n]", MPI.Get_library_version())[0].replace("Version:", "").split())
+
+
+Arguments = Callable[[np.ndarray], tuple[Any, ...]]
+"""From an array to what mpi4py's method takes."""
+
+
+def _method(call: Call) -> tuple[str, Arguments, list[Action]]:
+    """mpi4py's method as its users write it, in place; what it takes, and what is left to do after it."""
+    name, root = call.collective, call.root
+    if name == "bcast":
+        return name, lambda array: (as_words(array), root), []
+    if name == "alltoall":
+        return name, lambda array: (as_words(array), as_words(call.received)), []
+    if name == "allgather":
+        if len(set(call.counts)) == 1:
+            return name, lambda array: (MPI.IN_PLACE, as_words(array)), []
         words = as_words(call.array)
         counts = [count * (call.array.itemsize // words.itemsize) for count in call.counts]
         places, kind = cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)
-        return lambda array: (MPI.IN_PLACE, [as_words(array), counts, places, kind])
+        return "allgatherv", lambda array: (MPI.IN_PLACE, [as_words(array), counts, places, kind]), []
     op = _op(call.op, call.array.dtype)
-    if call.collective == "reduce_scatter":
-        received = np.empty_like(call.block)
-        return lambda array: (array, received, call.counts, op)
-    if call.collective == "reduce" and call.rank != root:
-        return lambda array: (array, None, op, root)
-    if call.collective == "reduce":
-        return lambda array: (MPI.IN_PLACE, array, op, root)
-    return lambda array: (MPI.IN_PLACE, array, op)
-
-
-def _arrivals(call: Call, arguments: tuple[Any, ...]) -> list[Action]:
-    """What the library cannot do in place is copied to its place."""
-    return [partial(np.copyto, call.block, arguments[1])] if call.collective == "reduce_scatter" else []
+    if name == "reduce_scatter":
+        arrived = call.array[: call.block.size]  # MPI puts every rank's block first
+        after = [copying(arrived, call.block)] if call.rank else []
+        return name, lambda array: (MPI.IN_PLACE, array, call.counts, op), after
+    if name == "reduce" and call.rank != root:
+        return name, lambda array: (array, None, op, root), []
+    if name == "reduce":
+        return name, lambda array: (MPI.IN_PLACE, array, op, root), []
+    return name, lambda array: (MPI.IN_PLACE, array, op), []
 
 
 def library_can(call: Call) -> bool:

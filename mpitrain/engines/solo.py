@@ -38,6 +38,7 @@ class SoloWorld(ScheduledWorld):
     rank, size = 0, 1
     node, node_rank, node_size = 0, 0, 1
     engine = "solo"
+    engines = (engine,)
 
     def __init__(self) -> None:
         super().__init__(_NoMessages())

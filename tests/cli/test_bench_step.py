@@ -23,7 +23,7 @@ def test_numbers_on_file_and_one_table(mpitrain, tmp_path, ranks):
     assert measured["ratio"] == measured["step_seconds"] / measured["step_seconds_alone"]
     found = {key: measured[key] for key in ("model", "batch", "algorithm", "ranks", "engine")}
     assert found == {
-        "model": "mlp", "batch": 64, "algorithm": "ring", "ranks": ranks or 1, "engine": "mpi" if ranks else "solo",
+        "model": "mlp", "batch": 64, "algorithm": "ring", "ranks": ranks or 1, "engine": "shared" if ranks else "solo",
     }  # fmt: skip
 
 

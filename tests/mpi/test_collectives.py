@@ -21,7 +21,7 @@ CASES = [(c, name) for c in IN_PLACE for name in (*CATALOGUE[c], LIBRARY, "auto"
 
 
 def counts(size):
-    return (0, 1, size - 1, size + 1, 1003)
+    return (0, 1, size - 1, size + 1, 4 * size, 1003)
 
 
 def contributions(size, count, dtype=np.float64):

@@ -1,0 +1,46 @@
+"""Measuring: two or more ways to do one thing take turns, so that all of them meet the same noise.
+
+A sample is some calls in a row, after a barrier; its time is that of the slowest rank. The turns are always taken in
+the same order, round by round, and the first round only warms up. Every way has the same loop, barrier and number of
+calls, and waits in the same process. That matters where ranks outnumber cores: the ranks leave the barrier one after
+the other as they get a core, so that a sample holds some of that wait, on all sides alike. Medians, and
+ratios of one run, are what to look at.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mpitrain.world import World
+
+
+class Spread(NamedTuple):
+    """Of samples, in their unit."""
+
+    median: float
+    least: float
+    most: float
+
+
+def spread(samples: Iterable[float]) -> Spread:
+    values = [float(value) for value in samples]
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def take_turns(world: World, ways: Sequence[Callable[[], object]], rounds: int, calls: int = 1) -> np.ndarray:
+    """Seconds a call on the slowest rank, a row a round and a column a way. Collective; the same ways on all ranks."""
+    seconds = np.empty((1 + rounds, len(ways)))
+    for row in seconds:
+        for number, way in enumerate(ways):
+            row[number] = _sample(world, way, calls)
+    return world.allreduce(seconds[1:].copy(), "max")
+
+
+def _sample(world: World, way: Callable[[], object], calls: int) -> float:
+    world.barrier()
+    began = world.now()
+    for _ in range(calls):
+        way()
+    return (world.now() - began) / calls
