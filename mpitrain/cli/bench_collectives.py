@@ -92,7 +92,7 @@ def bench_collective(
 ) -> None:
     """Measure a collective on all ranks, in place, beside the MPI library's own; both take turns in one run.
 
-    A sample is some calls in a row after a barrier, as many as move 1 MiB, at most 100; its time that of the slowest
+    A sample is some calls in a row after a barrier, as many as move 16 MiB, at most 100; its time that of the slowest
     rank. Bandwidths, in GB/s, are what nccl-tests call algorithm and bus bandwidth. The library's call is mpi4py's own,
     on an ordinary NumPy array; the ratio is its median time over ours: above 1 ours is faster.
 
@@ -162,7 +162,7 @@ def library_or_reason(world: World, collective: str, buffer: np.ndarray) -> tupl
 
 def calls_in_a_row(nbytes: int) -> int:
     """Of one sample: enough that the clock and the way out of the barrier do not count for small data."""
-    return max(1, min(100, (1 << 20) // max(nbytes, 1)))
+    return max(1, min(100, (16 << 20) // max(nbytes, 1)))
 
 
 def record_of(

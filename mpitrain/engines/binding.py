@@ -1,8 +1,8 @@
 """Bind a program to memory: from chunks to arrays, from the effect of a step to what is done in which order.
 
 A stage is a step over real arrays. What may not be received in place is staged: a value to be combined, and a copy into
-a chunk that the same step still sends or otherwise writes. Empty messages are left out and long ones cut into segments;
-both sides know, since they know the lengths.
+a chunk that the same step still sends or otherwise writes. Empty messages are left out; both sides know that they are
+empty, since they know the lengths.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,20 +27,13 @@ from mpitrain.collectives.schedule import (
 from mpitrain.engines.actions import Action, combining, copying, mixing, scaling
 from mpitrain.engines.reduction import Op, is_float
 
-SEGMENT = 1 << 19
-"""Bytes. Longer messages travel in segments, so that one is combined, still in the cache, while others arrive."""
-
 
 class Stage(NamedTuple):
-    """Do `before`, exchange the messages, then do `after`. Messages are (peer, array).
-
-    `arrivals` may come sooner: (n, action), in this order, each once message n of `recv` is there.
-    """
+    """Do `before`, exchange the messages, then do `after`. Messages are (peer, array)."""
 
     before: tuple[Action, ...]
     send: tuple[tuple[int, np.ndarray], ...]
     recv: tuple[tuple[int, np.ndarray], ...]
-    arrivals: tuple[tuple[int, Action], ...]
     after: tuple[Action, ...]
 
 
@@ -120,7 +113,6 @@ class _Binder:
         before: list[Action] = []
         sends: list[tuple[int, np.ndarray]] = []
         receives: list[tuple[int, np.ndarray]] = []
-        arrivals: list[tuple[int, Action]] = []
         after: list[Action] = []
         used = 0
 
@@ -135,17 +127,18 @@ class _Binder:
                 weighted = take(source.size)
                 before.append(scaling(source, weighted, float(send.weight)))
                 source = weighted
-            sends += [(send.peer, source[part]) for part in _segments(source)]
+            sends.append((send.peer, source))
         for i, receive in enumerate(step.recv):
             target = self.view(receive.chunks)
             arrival = take(target.size) if _must_stage(step, i) else target
-            for part in _segments(target):
+            receives.append((receive.peer, arrival))
+            if isinstance(receive, Copy):
                 if arrival is not target:
-                    arrivals.append((len(receives), self.arrived(receive, target[part], arrival[part])))
-                receives.append((receive.peer, arrival[part]))
-        if any(receive.chunks.overlaps(send.chunks) for receive in step.recv for send in step.send):
-            # The value of before must have left.
-            after, arrivals = [action for _, action in arrivals], []
+                    after.append(copying(arrival, target))
+            elif receive.weight is not None:
+                after.append(mixing(target, arrival, float(receive.weight)))
+            else:
+                after.append(combining(self.op, target, arrival, receive.side))
         for action in step.local:
             source, target = self.view(action.source), self.view(action.target)
             if isinstance(action, Combine):
@@ -154,21 +147,7 @@ class _Binder:
                 after.append(copying(source, target))
         return Stage(
             tuple(before),
-            tuple(sends),
-            tuple(receives),
-            tuple(arrivals),
+            tuple((peer, array) for peer, array in sends if array.size),
+            tuple((peer, array) for peer, array in receives if array.size),
             tuple(after),
         )
-
-    def arrived(self, receive: Copy | Reduce, target: np.ndarray, arrival: np.ndarray) -> Action:
-        if isinstance(receive, Copy):
-            return copying(arrival, target)
-        if receive.weight is not None:
-            return mixing(target, arrival, float(receive.weight))
-        return combining(self.op, target, arrival, receive.side)
-
-
-def _segments(array: np.ndarray) -> list[slice]:
-    """The parts in which an array travels; none if it is empty."""
-    step = max(1, SEGMENT // array.itemsize)
-    return [slice(start, start + step) for start in range(0, array.size, step)]

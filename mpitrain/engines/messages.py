@@ -61,11 +61,11 @@ class MPIMessenger:
     def test(self, requests: Requests) -> bool:
         return MPI.Request.Testall(requests)
 
-    def wait(self, requests: Requests, work: StagedWork) -> None:
+    def wait(self, work: StagedWork) -> None:
         if self.progress.under_way == [work]:
-            MPI.Request.Waitall(requests)
+            MPI.Request.Waitall(work.requests)
         else:
-            self.wait_moving(requests, work)
+            self.wait_moving(work.requests, work)
 
     def wait_moving(self, requests: Requests, work: StagedWork | None = None) -> None:
         """Wait for requests of `work`, or of none, while the works under way move on."""

@@ -124,7 +124,7 @@ class ScheduledWorld(World):
         steps = [BoundStep(prologue, None, ())] if prologue else []
         for stage in bind(program, Piece(output, cuts), call.op, given):
             messages = self.messenger.prepare(stage, tag, kept) if stage.send or stage.recv else None
-            steps.append(BoundStep(stage.before, messages, stage.after, stage.arrivals))
+            steps.append(BoundStep(stage.before, messages, stage.after))
         if epilogue := call.epilogue():
             steps.append(BoundStep(epilogue, None, ()))
         return StagedPlan(self.messenger, steps, operation, why, call.result)

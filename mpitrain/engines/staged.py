@@ -3,7 +3,6 @@
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +19,7 @@ class Messages(Protocol):
     """The messages of one stage."""
 
     def post(self) -> Requests:
-        """Begin to send and receive them: those received come first."""
+        """Begin to send and receive them."""
 
     def free(self) -> None:
         """They will not be posted again."""
@@ -37,17 +36,16 @@ class Messenger(Protocol):
     def test(self, requests: Requests) -> bool:
         """Whether all of them are done."""
 
-    def wait(self, requests: Requests, work: "StagedWork") -> None:
-        """Return once these requests of `work` are done; the other works under way move on meanwhile."""
+    def wait(self, work: "StagedWork") -> None:
+        """Return once all of its requests are done; the other works under way move on meanwhile."""
 
 
 class BoundStep(NamedTuple):
-    """One stage, ready to be replayed; `messages` is None if it has none, and `arrivals` are as in `Stage`."""
+    """One stage, ready to be replayed; `messages` is None if it has none."""
 
     before: Sequence[Action]
     messages: Messages | None
     after: Sequence[Action]
-    arrivals: Sequence[tuple[int, Action]] = ()
 
 
 class StagedPlan(EnginePlan):
@@ -78,27 +76,15 @@ class StagedWork(EngineWork):
         self.requests: Requests = []
         self._messenger, self._steps = plan.messenger, plan.steps
         self._at = -1
-        self._arrivals: deque[tuple[int, Action]] = deque()  # of the current stage, those that are left
         self.guarded(self._advance)
 
     def wait_and_move(self) -> None:
-        if self._arrivals:
-            self._messenger.wait([self.requests[self._arrivals[0][0]]], self)
-            self.guarded(self._arrived)
-        else:
-            self._messenger.wait(self.requests, self)
-            self.guarded(self._advance)
+        self._messenger.wait(self)
+        self.guarded(self._advance)
 
     def move_on(self) -> None:
-        while not self.done and self._messenger.test(
-            [self.requests[self._arrivals[0][0]]] if self._arrivals else self.requests
-        ):
-            self.guarded(self._arrived if self._arrivals else self._advance)
-
-    def _arrived(self) -> None:
-        """The next message that somebody combines at once is there."""
-        _, action = self._arrivals.popleft()
-        action()
+        while not self.done and self._messenger.test(self.requests):
+            self.guarded(self._advance)
 
     def _advance(self) -> None:
         """The current stage's messages are done: do what follows, up to the next stage that has messages."""
@@ -109,7 +95,6 @@ class StagedWork(EngineWork):
             self._at, step = at, steps[at]
             self._run(step.before)
             if step.messages is not None:
-                self._arrivals.extend(step.arrivals)
                 self.requests = step.messages.post()
                 return
             self._run(step.after)

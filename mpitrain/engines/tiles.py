@@ -16,7 +16,7 @@ from mpitrain.collectives.schedule import Combine, Reduce
 from mpitrain.engines.actions import Action, combining, copying, mixing, scaling
 from mpitrain.engines.reduction import Op
 
-TILE = 64 << 10
+TILE = 256 << 10
 """Bytes. A tile of each of two ranks fits a core's first two caches; calls cost little beside it."""
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from mpitrain.collectives import bruck, recursive_doubling, ring
 from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
-from mpitrain.engines import binding
 from mpitrain.engines.binding import Piece, bind, even_cuts
 from mpitrain.engines.reduction import OPS, Op, as_op, divide
 
@@ -19,8 +18,6 @@ def bound(steps, count=6, chunks=3, op=SUM):
 
 
 def finish(stage):
-    for _, action in stage.arrivals:
-        action()
     for action in stage.after:
         action()
 
@@ -37,7 +34,6 @@ def test_a_chunk_that_is_sent_and_overwritten_in_one_step_keeps_its_value_until_
     (stage,), array = bound([Step(send=[Send(1, 0)], recv=[Copy(1, 0)])])
     stage.recv[0][1][:] = -1
     assert stage.send[0][1].tolist() == [0, 1]
-    assert stage.arrivals == ()
     finish(stage)
     assert array.tolist() == [-1, -1, 2, 3, 4, 5]
 
@@ -58,19 +54,6 @@ def test_empty_messages_are_left_out_on_both_sides():
     received = [array.size for stage in stages for _, array in stage.recv]
     assert set(sent) == set(received) == {1}
     assert len(sent) < 8
-
-
-def test_long_messages_travel_in_segments_that_are_combined_as_they_arrive(monkeypatch):
-    monkeypatch.setattr(binding, "SEGMENT", 16)
-    (stage,), array = bound([Step(send=[Send(1, 0)], recv=[Reduce(1, 1)])], count=10, chunks=2)
-    assert [a.tolist() for _, a in stage.send] == [[0, 1], [2, 3], [4]]
-    assert [a.size for _, a in stage.recv] == [2, 2, 1]
-    for number, (message, action) in enumerate(stage.arrivals):
-        assert message == number
-        stage.recv[message][1][:] = 100 * (number + 1)
-        action()
-    assert array.tolist() == [0, 1, 2, 3, 4, 105, 106, 207, 208, 309]
-    assert stage.after == ()
 
 
 def test_scratch_is_as_large_as_the_chunks_it_stands_for():
