@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mpitrain.collectives.schedule import ScheduleError
     from mpitrain.engines import init
     from mpitrain.engines.reduction import Op
-    from mpitrain.errors import UsageError
+    from mpitrain.errors import CollectiveMismatch, UsageError
     from mpitrain.event import Event
     from mpitrain.world import Plan, Work, World
 
@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Algorithm": "collectives.algorithm",
+    "CollectiveMismatch": "errors",
     "Event": "event",
     "Network": "analysis.network",
     "Op": "engines.reduction",
@@ -40,8 +41,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Algorithm", "Event", "Network", "Op", "Plan", "Proof", "Schedule", "ScheduleError", "UsageError", "Work", "World",
-    "draw", "init", "price", "prove",
+    "Algorithm", "CollectiveMismatch", "Event", "Network", "Op", "Plan", "Proof", "Schedule", "ScheduleError",
+    "UsageError", "Work", "World", "draw", "init", "price", "prove",
 ]  # fmt: skip
 
 

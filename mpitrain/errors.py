@@ -17,3 +17,14 @@ class Diverged(Exception):
     """The loss or a gradient is no number any more; raised on every rank. One line, exit code 1."""
 
     agreed = True
+
+
+class CollectiveMismatch(Exception):
+    """In checked mode: the ranks are about to make different collective calls. Raised on every rank, before any call.
+
+    The text is alike on all ranks. `first`: no lower rank raises it, so that this one may speak for all.
+    """
+
+    def __init__(self, text: str, first: bool = True):
+        super().__init__(text)
+        self.first = first

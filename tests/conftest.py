@@ -13,7 +13,7 @@ from mpitrain.launcher import plan, survey
 
 @pytest.fixture
 def launch(tmp_path):
-    """Starts `python ...` on some ranks (0: without a launcher), in an empty folder; gives a Popen."""
+    """Starts `python ...` on some ranks (0: without a launcher), in an empty folder, in checked mode; gives a Popen."""
 
     def start(ranks, *arguments, **environment):
         command, needs = (sys.executable, *arguments), {}
@@ -22,7 +22,7 @@ def launch(tmp_path):
                 found = plan(os.environ, survey(os.environ), ranks, command)
             except UsageError as error:
                 pytest.skip(str(error))
-            command, needs = found.command, dict(found.environment)
+            command, needs = found.command, dict(found.environment) | {"MPITRAIN_CHECK": "1"}
         process = subprocess.Popen(
             command, cwd=tmp_path, env=os.environ | needs | environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

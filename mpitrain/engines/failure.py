@@ -10,7 +10,7 @@ import traceback
 from types import TracebackType
 
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.errors import UsageError
+from mpitrain.errors import CollectiveMismatch, UsageError
 from mpitrain.world import World
 
 TELLING = 0.3
@@ -29,6 +29,12 @@ def end_job_on_failure(world: World) -> None:
             print(f"mpitrain: rank {world.rank} of {world.size}{where}: {error}", file=sys.stderr, flush=True)
             time.sleep(TELLING)
             world.abort(2)
+        if isinstance(error, CollectiveMismatch):
+            if not error.first:
+                time.sleep(1)  # all ranks raise it, with one text
+            print(f"mpitrain: {error}", file=sys.stderr, flush=True)
+            time.sleep(TELLING)
+            world.abort(1)
         text = "".join(traceback.format_exception(kind, error, trace))
         told = f"mpitrain: rank {world.rank} of {world.size}{where} failed:\n{text}"
         print(told, end="", file=sys.stderr, flush=True)

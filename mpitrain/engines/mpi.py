@@ -12,6 +12,7 @@ from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.call import Call, flat
 from mpitrain.engines.calls import AlikeCalls, CallPlan
+from mpitrain.engines.check import Check, wanted
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import MessageWork, MPIMessenger
@@ -55,6 +56,8 @@ class MPIWorld(ScheduledWorld):
         self._again: dict[tuple[Any, ...], Again] = {}
         self._call_tags = itertools.cycle(range(FIRST_PLAN_TAG))
         self._plan_tags = itertools.count(FIRST_PLAN_TAG)
+        if self._comm.allreduce(wanted(os.environ), MPI.LOR) and self.size > 1:
+            self.check = Check(self._comm, self.messenger)
 
     @classmethod
     def of_job(cls, engine: str = "auto") -> "MPIWorld":
@@ -92,6 +95,8 @@ class MPIWorld(ScheduledWorld):
     def empty(self, count: int, dtype: Any = "float32") -> np.ndarray:
         """Aligned to 64 bytes, a cache line; on one node, in memory that all ranks share."""
         self._check_open()
+        if self.check is not None:
+            self.check.agree("empty", {"count": count, "dtype": np.dtype(dtype).name})
         if SHARED not in self.engines:
             return super().empty(count, dtype)
         return self.shared.arena.empty(count, np.dtype(dtype))
@@ -106,6 +111,8 @@ class MPIWorld(ScheduledWorld):
 
     def barrier(self) -> None:
         self._check_open()
+        if self.check is not None:
+            self.check.agree("barrier")
         self.progress.wait_for_all()
         self._comm.Barrier()
 
@@ -134,6 +141,8 @@ class MPIWorld(ScheduledWorld):
 
     def split(self, color: int | None, key: int = 0) -> World | None:
         self._check_open()
+        if self.check is not None:
+            self.check.agree("split")
         self.progress.wait_for_all()
         part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
         if part == MPI.COMM_NULL:
@@ -144,11 +153,16 @@ class MPIWorld(ScheduledWorld):
 
     def close(self) -> None:
         if not self.closed:
+            if self.check is not None:
+                self.check.agree("close")
             self.progress.wait_for_all()
             super().close()
             self._again.clear()
             if self._shared is not None:
                 self._shared.close()
+            if self.check is not None:
+                self.check.close()
+                self.check = None
             self._comm.Free()
             self._caller_messages.Free()
 
@@ -175,7 +189,7 @@ class MPIWorld(ScheduledWorld):
             return again(buffer)
         plan = self._bound(collective, buffer, algorithm, op, root)
         result = plan.run()
-        if again is None and (again := plan.again()):
+        if self.check is None and again is None and (again := plan.again()):
             if len(self._again) >= REMEMBERED:
                 self._again.clear()
             self._again[key] = again

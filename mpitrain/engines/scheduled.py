@@ -5,7 +5,7 @@ A subclass brings a `Messenger`, tags for its messages, and what to do for algor
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from mpitrain.event import Operation
 from mpitrain.tuning import Choice
 from mpitrain.world import AlgorithmLike, Array, World
 
+if TYPE_CHECKING:
+    from mpitrain.engines.check import Check, CheckedPlan
+
 SHARED = "shared"
 """The engine that works in memory of all ranks, and needs no tags."""
 
@@ -37,6 +40,7 @@ class ScheduledWorld(World):
     """A world whose collectives run the catalogue's schedules."""
 
     crowded = False  # more ranks than cores on some host; alike on all ranks
+    check: "Check | None" = None  # in checked mode
 
     def __init__(self, messenger: Messenger):
         self.messenger = messenger
@@ -74,22 +78,31 @@ class ScheduledWorld(World):
         received: Array | None = None,
         kept: bool = False,
         engine: str = "auto",
-    ) -> EnginePlan:
-        self._check_open()
-        call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
-        found, choice = self._chosen(call, algorithm, engine)
+    ) -> "EnginePlan | CheckedPlan":
+        try:
+            self._check_open()
+            call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
+            found, choice = self._chosen(call, algorithm, engine)
+            if isinstance(found, Algorithm):
+                check_weights(program_of(found, self.rank, self.size, root if found.rooted else 0), call.array.dtype)
+        except Exception as error:
+            if self.check is not None:
+                self.check.failed(collective, error)
+            raise
         operation = Operation(
             collective, choice.algorithm, choice.engine, call.op.name if call.reduces else None,
             call.array.dtype.name, call.array.size, call.array.nbytes,
         )  # fmt: skip
+        if self.check is not None:
+            self.check.bound(call, operation, counts, kept)
         if isinstance(found, Opaque):
             plan = self._opaque(call, operation, choice.reason)
         else:
-            check_weights(program_of(found, self.rank, self.size, root if found.rooted else 0), call.array.dtype)
             plan = self._plan(call, found, operation, choice.reason, kept)
-        if kept:
-            self._plans = [other for other in self._plans if not other.freed] + [plan]
-        return plan
+        if not kept:
+            return plan
+        self._plans = [other for other in self._plans if not other.freed] + [plan]
+        return plan if self.check is None else self.check.plan(plan)
 
     def _chosen(self, call: Call, algorithm: AlgorithmLike, engine: str) -> tuple[Algorithm | Opaque, Choice]:
         """What runs, and why. `ScheduleError` if it cannot."""

@@ -167,6 +167,7 @@ class Agreement:
 def pytest_configure(config):
     if not config.getoption("--with-mpi"):
         return
+    os.environ["MPITRAIN_CHECK"] = "1"
     ranks = Ranks()
     # Ranks that clean up pytest's usual folder, which all runs share, would trip over one another.
     temporary = tempfile.TemporaryDirectory(prefix=f"pytest-rank{ranks.rank}-")
