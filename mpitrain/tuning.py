@@ -13,13 +13,17 @@ from mpitrain.collectives.schedule import ScheduleError
 
 
 class Choice(NamedTuple):
-    """What runs, why, and what would have come second."""
+    """What runs, why, and what would have come second.
+
+    `elsewhere` is what runs instead if the memory of some rank's data cannot be reached by the others.
+    """
 
     collective: str
     algorithm: str
     engine: str
     reason: str
     runner_up: str
+    elsewhere: "Choice | None" = None
 
 
 class Way(NamedTuple):
@@ -101,6 +105,29 @@ MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
     ),
 }
 
+ELSEWHERE: Table = {
+    "allreduce": (
+        row(512 * KIB, "shared direct", "library"),
+        row(8 * MIB, "library", "shared direct"),
+        row(None, "shared direct", "library"),
+    ),
+    "reduce_scatter": (row(None, "shared direct", "library"),),
+    "allgather": (row(None, "library", "shared direct"),),
+    "bcast": (row(None, "library", "shared direct"),),
+    "reduce": (row(8 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
+}
+"""Where the tables above take shared memory, but data must be copied there and back: what a plan takes instead."""
+
+ONCE_ELSEWHERE: Table = ELSEWHERE | {
+    "allreduce": (row(32 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
+    "reduce_scatter": (row(2 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
+    "reduce": (row(8 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
+}
+"""The same for a call without a plan, which must bind its steps anew to data that lie elsewhere."""
+
+SMALLEST_ONCE = 64 * KIB
+"""Bytes. Up to here a call without a plan takes the library: finding out where all ranks' data lie costs as much."""
+
 IN_RANK_ORDER = {"allreduce": "recursive_doubling", "reduce_scatter": "direct", "reduce": "direct"}
 """For operations that do not commute."""
 
@@ -113,10 +140,12 @@ def choose(
     library: bool = True,
     crowded: bool = False,
     commutative: bool = True,
+    once: bool = False,
 ) -> Choice:
     """The choice for data of `nbytes` bytes on one of `engines`, the best first.
 
-    `library`: whether the MPI library can do it too; `crowded`: ranks outnumber cores.
+    `library`: whether the MPI library can do it too; `crowded`: ranks outnumber cores; `once`: for a call without a
+    plan.
     """
     if not commutative and collective in IN_RANK_ORDER:
         algorithm = "direct" if engines[0] == "shared" else IN_RANK_ORDER[collective]
@@ -124,15 +153,26 @@ def choose(
     table = MORE_RANKS_THAN_CORES if crowded else A_CORE_EACH
     if collective not in table:
         raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(table)}")
+    where = "more ranks than cores" if crowded else "a core for each rank"
+    library = library and "mpi" in engines
+    if once and library and nbytes <= SMALLEST_ONCE and "shared" in engines:
+        reason = f"table: up to {_size(SMALLEST_ONCE)} without a plan"
+        return Choice(collective, LIBRARY.algorithm, LIBRARY.engine, reason, "none")
+    choice = _look_up(table, collective, nbytes, engines, library, where)
+    if choice.engine != "shared" or collective not in ELSEWHERE:
+        return choice
+    instead = ONCE_ELSEWHERE if once else ELSEWHERE
+    elsewhere = _look_up(instead, collective, nbytes, engines, library, "memory that ranks do not share")
+    return choice if elsewhere.engine == "shared" else choice._replace(elsewhere=elsewhere)
+
+
+def _look_up(table: Table, collective: str, nbytes: int, engines: tuple[str, ...], library: bool, where: str) -> Choice:
     rows = table[collective]
     place = next(i for i, row in enumerate(rows) if row.up_to is None or nbytes <= row.up_to)
-    possible = [
-        way for way in rows[place].ways if (library and "mpi" in engines if way == LIBRARY else way.engine in engines)
-    ]
+    possible = [way for way in rows[place].ways if (library if way == LIBRARY else way.engine in engines)]
     bounds = [f"above {_size(row.up_to)}" for row in rows[:place][-1:]] + [
         f"up to {_size(row.up_to)}" for row in rows[place : place + 1] if row.up_to is not None
     ]
-    where = "more ranks than cores" if crowded else "a core for each rank"
     reason = f"table: {', '.join([*bounds, where])}"
     runner_up = str(possible[1]) if len(possible) > 1 else "none"
     return Choice(collective, possible[0].algorithm, possible[0].engine, reason, runner_up)

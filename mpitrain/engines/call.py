@@ -96,12 +96,40 @@ class Call:
             return None
         return self.block if self.collective == "reduce_scatter" else self.returned
 
+    @property
+    def divisor(self) -> int:
+        """By what this rank divides its result once all is summed, for a mean; 0 where it does not."""
+        if not self.reduces or self.op is not OPS["mean"] or self.result is None:
+            return 0
+        return self.rank if self.collective == "exscan" else self.size
+
     def epilogue(self) -> list[Action]:
-        """What is left to do once all is summed: a mean divides by the number of ranks that were."""
-        summed = self.rank if self.collective == "exscan" else self.size
-        if not self.reduces or self.op is not OPS["mean"] or self.result is None or summed == 0:
-            return []
-        return [partial(divide, self.result, summed)]
+        """What is left to do once all is summed."""
+        return [partial(divide, self.result, self.divisor)] if self.divisor else []
+
+
+def finish(call: Call, blocks_come_first: bool = False) -> Callable[[np.ndarray], Any] | None:
+    """What is left to do to an array in which such a call was made, and its result; None if it is the result as it is.
+
+    `blocks_come_first`: every rank's block was put at the beginning, as MPI does.
+    """
+    divisor = call.divisor
+    if call.collective == "reduce" and call.rank != call.root:
+        return lambda array: None
+    if call.collective != "reduce_scatter" and not divisor:
+        return None
+    by_blocks = call.collective == "reduce_scatter"
+    start, stop = cuts_of(call.counts)[call.rank : call.rank + 2] if by_blocks else (0, 0)
+
+    def finished(array: np.ndarray) -> np.ndarray:
+        result = array.reshape(-1)[start:stop] if by_blocks else array
+        if start and blocks_come_first:
+            result[...] = array.reshape(-1)[: stop - start]
+        if divisor:
+            divide(result, divisor)
+        return result
+
+    return finished
 
 
 def flat(call: str, buffer: Array, written: bool = True) -> np.ndarray:

@@ -8,10 +8,10 @@ import numpy as np
 
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.engines.actions import Action
-from mpitrain.engines.call import Call
+from mpitrain.engines.call import Call, finish
 from mpitrain.engines.call_memory import Buffers, CallMemory
 from mpitrain.engines.lanes import STRIDE, Lane
-from mpitrain.engines.plan import Again
+from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.segments import may_be_segmented, segmented_groups
 from mpitrain.engines.shared import LANES, SharedEngine
 from mpitrain.engines.tiles import BoundGroup
@@ -21,6 +21,13 @@ from mpitrain.event import Event, Operation
 WHOLE = 256 << 10
 """Bytes up to which a buffer elsewhere is copied to its stand-in as a whole, rather than as far as others use it: that
 costs less than binding the groups to the buffer itself."""
+
+INSTEAD = STRIDE // 2
+"""What a rank posts in the place of its entry if its buffer lies elsewhere and another way is better then.
+
+It goes that way at once, without waiting, and may have gone on to later calls by the time that others look: they find
+its flag at this or beyond, where a rank that takes part never is before all have entered. So all ranks find the same.
+"""
 
 ELSEWHERE = -1
 """What a rank shows in the place of a position if its buffer will go through stand-ins in segments."""
@@ -32,8 +39,13 @@ KEPT = 64
 class AlikeCalls:
     """Calls that are alike but for their buffers: most calls of a program are made by the thousand."""
 
-    def __init__(self, shared: SharedEngine, call: Call, algorithm: Algorithm, operation: Operation):
+    def __init__(
+        self, shared: SharedEngine, call: Call, algorithm: Algorithm, operation: Operation, elsewhere: EnginePlan | None
+    ):
+        """`elsewhere` is the plan to run instead if some rank's buffer lies elsewhere."""
         self.shared, self.operation = shared, operation
+        self._instead = elsewhere.again() if elsewhere is not None else None
+        self.finish = finish(call)
         self._algorithm, self._op = algorithm, call.op
         self._memory = CallMemory(call, algorithm, shared.arena)
         self._call_on = partial(
@@ -42,22 +54,34 @@ class AlikeCalls:
         self._whole, self._segmented = operation.nbytes <= WHOLE, may_be_segmented(call)
         self._bound: dict[tuple[Any, ...], list[BoundGroup]] = {}
 
-    def run(self, buffers: Buffers) -> None:
-        """One blocking call, with nothing else under way."""
+    def run(self, buffers: Buffers) -> Any:
+        """One blocking call, with nothing else under way; the result as `finish` gives it."""
         shared, progress = self.shared, self.shared.progress
-        lane = shared.call_lanes[0]
+        lane, first = shared.call_lanes[0], buffers[0]
         event = Event(self.operation, begun := progress.now(), begun)
-        own, before, after = self.prepare(lane, buffers)
+        if self._instead is None:
+            own, before, after = self.prepare(lane, buffers)
+        else:
+            position = shared.arena.position_of(first)
+            if position is None:
+                lane.base += STRIDE
+                lane.own[0] = lane.base + INSTEAD
+                return self._instead(first)
+            own, before, after = [position], [partial(lane.show, (position, position))], []
         lane.base += STRIDE
         for action in before:
             action()
         shared.replay(lane, shared.entry)
+        if self._instead is not None and any(flag[0] >= lane.base + INSTEAD for flag in lane.flags):
+            return self._instead(first)
         shared.replay(lane, self.groups(lane, buffers, own))
         for action in after:
             action()
+        result = first if self.finish is None else self.finish(first)
         event.ended = progress.now()
         if progress.observers:
             progress.tell(event)
+        return result
 
     def prepare(self, lane: Lane, buffers: Buffers) -> tuple[list[int | None], list[Action], list[Action]]:
         """Where this rank's buffers lie, what it must do before it enters, and what once it has left."""
@@ -78,8 +102,7 @@ class AlikeCalls:
             everywhere = [None if first == ELSEWHERE else first for first, _ in positions]
             call = self._call_on(buffer=buffers[0])
             return segmented_groups(call, self._algorithm, self.shared.arena, lane, everywhere, first=1)
-        if self._segmented:
-            lane.widen(memory.room_bytes(stand_ins=False))
+        lane.widen(memory.room_bytes(stand_ins=False))
         private = {} if self._whole else memory.private(buffers, own)
         if private:
             return self.shared.bind(memory, self._op, lane, positions, private)[1:]
@@ -95,18 +118,13 @@ class AlikeCalls:
 class CallPlan(WindowPlan):
     """One call, to be run or started once."""
 
-    def __init__(
-        self, alike: AlikeCalls, buffers: Buffers, why: str, result: Any, epilogue: Sequence[Action]
-    ):  # fmt: skip
+    def __init__(self, alike: AlikeCalls, buffers: Buffers, why: str, result: Any):
         super().__init__(alike.shared, alike.shared.call_lanes[0], alike.operation, why, result)
-        self._alike, self._buffers, self._epilogue = alike, buffers, epilogue
+        self._alike, self._buffers = alike, buffers
 
     def run(self) -> Any:
-        if self.shared.progress.under_way:
-            return self._on(self.shared.call_lanes[0]).wait()
+        self.shared.progress.wait_for_all()  # of which other ranks may have more or fewer left
         self._alike.run(self._buffers)
-        for action in self._epilogue:
-            action()
         return self.result
 
     def start(self) -> WindowWork:
@@ -122,20 +140,22 @@ class CallPlan(WindowPlan):
         """Nothing to give back: the lane serves the next call."""
 
     def again(self) -> Again | None:
-        if self._epilogue or len(self._buffers) > 1 or self.operation.collective == "reduce_scatter":
+        if len(self._buffers) > 1:
             return None
-        run, elsewhere = self._alike.run, self.result is None
+        run = self._alike.run
 
         def again(array: np.ndarray) -> Any:
-            run((array if array.ndim == 1 else array.reshape(-1),))
-            return None if elsewhere else array
+            flat = array if array.ndim == 1 else array.reshape(-1)
+            result = run((flat,))
+            return array if result is flat else result
 
         return again
 
     def _on(self, lane: Lane) -> WindowWork:
         self.lane = lane
         own, self.before, after = self._alike.prepare(lane, self._buffers)
-        self.after = [*after, *self._epilogue]
+        finish = self._alike.finish
+        self.after = [*after, partial(finish, self._buffers[0])] if finish else after
         entry, *others = self.shared.entry
         groups = self.groups = [entry, *others]
         bind = partial(self._bind, groups, own)

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.actions import Action, copying
 from mpitrain.engines.binding import cuts_of
-from mpitrain.engines.call import Call
+from mpitrain.engines.call import Call, finish
 from mpitrain.engines.messages import MPIMessenger, as_words
 from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import OPS, Op
@@ -38,11 +37,15 @@ class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
     def __init__(self, messenger: MPIMessenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
-        name, self._arguments_of, after = _method(call)
-        self._arguments = self._arguments_of(call.array)
+        name, self._arguments_of = _method(call)
+        self._array, self._arguments, self._finish = (
+            call.array,
+            self._arguments_of(call.array),
+            finish(call, blocks_come_first=True),
+        )
         self._blocking = getattr(comm, name.capitalize())
-        self._after = [*after, *call.epilogue()]
-        step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *self._arguments)), self._after)
+        after = [partial(self._finish, call.array)] if self._finish else []
+        step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *self._arguments)), after)
         super().__init__(messenger, [step], operation, why, call.result)
 
     def run(self) -> Any:
@@ -53,8 +56,8 @@ class LibraryPlan(StagedPlan):
             progress.wait_for_all()
         event = Event(self.operation, begun := progress.now(), begun)
         self._blocking(*self._arguments)
-        for action in self._after:
-            action()
+        if self._finish is not None:
+            self._finish(self._array)
         event.ended = progress.now()
         if progress.observers:
             progress.tell(event)
@@ -62,18 +65,19 @@ class LibraryPlan(StagedPlan):
 
     def again(self) -> Again | None:
         """`run` on other arrays of this type and size, at the least cost: small calls are made by the thousand."""
-        if self._after or self.operation.collective in ("alltoall", "reduce_scatter"):
-            return None  # what they return is no array of the caller's
-        operation, progress, elsewhere = self.operation, self.messenger.progress, self.result is None
+        if self.operation.collective == "alltoall":
+            return None
+        operation, progress, finishing = self.operation, self.messenger.progress, self._finish
         now, blocking, arguments_of = progress.now, self._blocking, self._arguments_of
 
         def again(array: np.ndarray) -> Any:
             event = Event(operation, begun := now(), begun)
             blocking(*arguments_of(array))
+            result = array if finishing is None else finishing(array)
             event.ended = now()
             if progress.observers:
                 progress.tell(event)
-            return None if elsewhere else array
+            return result
 
         return again
 
@@ -92,7 +96,7 @@ def bare_call(collective: str, array: np.ndarray, root: int = 0) -> BareCall:
     """
     comm = MPI.COMM_WORLD
     call = Call(collective, comm.Get_rank(), comm.Get_size(), array, "sum", root, None, None)
-    name, arguments_of, _ = _method(call)
+    name, arguments_of = _method(call)
     result = call.array[: call.block.size] if collective == "reduce_scatter" else call.array
     return BareCall(partial(getattr(comm, name.capitalize()), *arguments_of(call.array)), result)
 
@@ -106,30 +110,28 @@ Arguments = Callable[[np.ndarray], tuple[Any, ...]]
 """From an array to what mpi4py's method takes."""
 
 
-def _method(call: Call) -> tuple[str, Arguments, list[Action]]:
-    """mpi4py's method as its users write it, in place; what it takes, and what is left to do after it."""
+def _method(call: Call) -> tuple[str, Arguments]:
+    """mpi4py's method as its users write it, in place, and what it takes."""
     name, root = call.collective, call.root
     if name == "bcast":
-        return name, lambda array: (as_words(array), root), []
+        return name, lambda array: (as_words(array), root)
     if name == "alltoall":
-        return name, lambda array: (as_words(array), as_words(call.received)), []
+        return name, lambda array: (as_words(array), as_words(call.received))
     if name == "allgather":
         if len(set(call.counts)) == 1:
-            return name, lambda array: (MPI.IN_PLACE, as_words(array)), []
+            return name, lambda array: (MPI.IN_PLACE, as_words(array))
         words = as_words(call.array)
         counts = [count * (call.array.itemsize // words.itemsize) for count in call.counts]
         places, kind = cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)
-        return "allgatherv", lambda array: (MPI.IN_PLACE, [as_words(array), counts, places, kind]), []
+        return "allgatherv", lambda array: (MPI.IN_PLACE, [as_words(array), counts, places, kind])
     op = _op(call.op, call.array.dtype)
     if name == "reduce_scatter":
-        arrived = call.array[: call.block.size]  # MPI puts every rank's block first
-        after = [copying(arrived, call.block)] if call.rank else []
-        return name, lambda array: (MPI.IN_PLACE, array, call.counts, op), after
+        return name, lambda array: (MPI.IN_PLACE, array, call.counts, op)
     if name == "reduce" and call.rank != root:
-        return name, lambda array: (array, None, op, root), []
+        return name, lambda array: (array, None, op, root)
     if name == "reduce":
-        return name, lambda array: (MPI.IN_PLACE, array, op, root), []
-    return name, lambda array: (MPI.IN_PLACE, array, op), []
+        return name, lambda array: (MPI.IN_PLACE, array, op, root)
+    return name, lambda array: (MPI.IN_PLACE, array, op)
 
 
 def library_can(call: Call) -> bool:

@@ -4,6 +4,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -207,12 +208,14 @@ class MPIWorld(ScheduledWorld):
         return tag
 
     def _choose(
-        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True
-    ) -> Choice:
+        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
+        once: bool = False,
+    ) -> Choice:  # fmt: skip
         engines = self.engines if engine == "auto" else (engine,)
         return choose(
-            collective, nbytes, engines=engines, library=library, crowded=self.crowded, commutative=commutative
-        )
+            collective, nbytes, engines=engines, library=library, crowded=self.crowded, commutative=commutative,
+            once=once,
+        )  # fmt: skip
 
     def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
         return "mpi" if isinstance(algorithm, Opaque) else super()._engine_for(algorithm, engine)
@@ -220,13 +223,19 @@ class MPIWorld(ScheduledWorld):
     def _library_can(self, call: Call) -> bool:
         return library_can(call)
 
-    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> EnginePlan:
+    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> EnginePlan:
         if operation.engine != SHARED:
-            return super()._plan(call, algorithm, operation, why, kept)
-        if kept:
-            return self.shared.plan(call, algorithm, operation, why)
-        alike = AlikeCalls(self.shared, call, algorithm, operation)
-        return CallPlan(alike, call.buffers, why, call.result, call.epilogue())
+            return super()._plan(call, algorithm, operation, choice, kept)
+        elsewhere = None
+        if choice.elsewhere is not None:
+            other = replace(operation, algorithm=choice.elsewhere.algorithm, engine=choice.elsewhere.engine)
+            elsewhere = self._opaque(call, other, choice.elsewhere.reason)
+        if not kept:
+            alike = AlikeCalls(self.shared, call, algorithm, operation, elsewhere)
+            return CallPlan(alike, call.buffers, choice.reason, call.result)
+        if elsewhere is not None and self.shared.any_elsewhere(call.buffers):
+            return elsewhere
+        return self.shared.plan(call, algorithm, operation, choice.reason)
 
     def _opaque(self, call: Call, operation: Operation, why: str) -> LibraryPlan:
         return LibraryPlan(self.messenger, self._comm, call, operation, why)

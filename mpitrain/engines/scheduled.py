@@ -82,7 +82,7 @@ class ScheduledWorld(World):
         try:
             self._check_open()
             call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
-            found, choice = self._chosen(call, algorithm, engine)
+            found, choice = self._chosen(call, algorithm, engine, once=not kept)
             if isinstance(found, Algorithm):
                 check_weights(program_of(found, self.rank, self.size, root if found.rooted else 0), call.array.dtype)
         except Exception as error:
@@ -98,17 +98,19 @@ class ScheduledWorld(World):
         if isinstance(found, Opaque):
             plan = self._opaque(call, operation, choice.reason)
         else:
-            plan = self._plan(call, found, operation, choice.reason, kept)
+            plan = self._plan(call, found, operation, choice, kept)
         if not kept:
             return plan
         self._plans = [other for other in self._plans if not other.freed] + [plan]
         return plan if self.check is None else self.check.plan(plan)
 
-    def _chosen(self, call: Call, algorithm: AlgorithmLike, engine: str) -> tuple[Algorithm | Opaque, Choice]:
+    def _chosen(
+        self, call: Call, algorithm: AlgorithmLike, engine: str, once: bool
+    ) -> tuple[Algorithm | Opaque, Choice]:
         """What runs, and why. `ScheduleError` if it cannot."""
         collective, commutative = call.collective, call.op.commutative or not call.reduces
         if algorithm == "auto":
-            choice = self._choose(collective, call.array.nbytes, engine, self._library_can(call), commutative)
+            choice = self._choose(collective, call.array.nbytes, engine, self._library_can(call), commutative, once)
             return find(collective, choice.algorithm), choice
         found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
         if found.collective != collective:
@@ -123,7 +125,7 @@ class ScheduledWorld(World):
         if self.closed:
             raise ValueError("this world is closed: expected calls before close() only")
 
-    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str, kept: bool) -> EnginePlan:
+    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> EnginePlan:
         """An algorithm of ours, by messages."""
         program = program_of(algorithm, self.rank, self.size, call.root if algorithm.rooted else 0)
         cuts = cuts_of(call.counts) if call.counts else even_cuts(call.array.size, algorithm.chunks(self.size))
@@ -140,11 +142,12 @@ class ScheduledWorld(World):
             steps.append(BoundStep(stage.before, messages, stage.after))
         if epilogue := call.epilogue():
             steps.append(BoundStep(epilogue, None, ()))
-        return StagedPlan(self.messenger, steps, operation, why, call.result)
+        return StagedPlan(self.messenger, steps, operation, choice.reason, call.result)
 
     def _choose(
-        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True
-    ) -> Choice:
+        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
+        once: bool = False,
+    ) -> Choice:  # fmt: skip
         """What `auto` takes, on one engine or any."""
         raise NotImplementedError
 

@@ -54,6 +54,12 @@ class SharedEngine:
         others = tuple(Wait(rank, 0) for rank in range(comm.Get_size()) if rank != comm.Get_rank())
         self.entry = (BoundGroup((), (), 1), BoundGroup(others, (), 0))
 
+    def any_elsewhere(self, buffers: Sequence[np.ndarray]) -> bool:
+        """Whether some rank's memory is not in the arena."""
+        self.progress.wait_for_all()
+        here = [self.arena.position_of(buffer) is not None for buffer in buffers]
+        return self.comm.allreduce(not all(here), MPI.LOR)
+
     def plan(self, call: Call, algorithm: Algorithm, operation: Operation, why: str) -> WindowPlan:
         """A plan to keep."""
         self.progress.wait_for_all()

@@ -56,8 +56,9 @@ class SoloWorld(ScheduledWorld):
         return None if color is None else SoloWorld()
 
     def _choose(
-        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True
-    ) -> Choice:
+        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
+        once: bool = False,
+    ) -> Choice:  # fmt: skip
         choice = choose(collective, nbytes, engines=("mpi",), library=False, commutative=commutative)
         return choice._replace(engine=self.engine, runner_up="none")
 
