@@ -16,6 +16,7 @@ from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import OPS, Op
 from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
+from mpitrain.engines.tally import TALLY
 from mpitrain.event import Event, Operation
 
 LIBRARY_OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
@@ -51,6 +52,7 @@ class LibraryPlan(StagedPlan):
         progress = self.messenger.progress
         if progress.under_way:
             progress.wait_for_all()
+        TALLY.collectives += 1
         event = Event(self.operation, begun := progress.now(), begun)
         self._blocking(*self._arguments)
         for action in self._after:
@@ -68,6 +70,7 @@ class LibraryPlan(StagedPlan):
         now, blocking, arguments_of = progress.now, self._blocking, self._arguments_of
 
         def again(array: np.ndarray) -> Any:
+            TALLY.collectives += 1
             event = Event(operation, begun := now(), begun)
             blocking(*arguments_of(array))
             event.ended = now()
