@@ -40,7 +40,7 @@ test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
 
 # All plain tests that start jobs or ask for the MPI library.
 test-jobs: $(VENV)/installed-test
-	$(BIN)/python -m pytest tests/test_job.py tests/test_check.py tests/test_endings.py tests/test_mpi_harness.py tests/cli
+	$(BIN)/python -m pytest tests/test_job.py tests/test_check.py tests/test_stall.py tests/test_endings.py tests/test_mpi_harness.py tests/cli
 
 lint: $(VENV)/installed-lint  ## ruff, the layers of imports, types
 	$(BIN)/ruff check

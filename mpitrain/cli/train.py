@@ -33,7 +33,7 @@ def train(
     from mpitrain.engines.interruption import interrupt
     from mpitrain.training.loop import train as train_all
 
-    with init(checked.engine) as world:
+    with init(checked.engine, stall_warn=checked.stall_warn, stall_abort=checked.stall_abort) as world:
         signal.signal(signal.SIGTERM, interrupt)  # what Open MPI makes of Ctrl-C
         try:
             train_all(world, checked, resume)

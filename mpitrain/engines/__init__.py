@@ -7,12 +7,16 @@ from mpitrain.launch_environment import environment_rank
 from mpitrain.world import World
 
 
-def init(engine: str = "auto") -> World:
+def init(engine: str = "auto", *, stall_warn: float = 30.0, stall_abort: float | None = None) -> World:
     """This process's world: all ranks if a launcher started it (mpirun, srun), else a world of one without MPI.
 
     `engine` "solo" insists on the second, "mpi" and "shared" on the first, by messages or in memory that the ranks of
     one node share. BLAS is held to the cores that a rank has. An exception that nobody catches, in any thread, ends the
     job on all ranks, and so does Ctrl-C. `UsageError` if another MPI's launcher started us.
+
+    Once a rank has waited in one call for `stall_warn` seconds, a report says who is missing and where every rank is;
+    after `stall_abort` seconds (None: never) the job ends with it. The environment variables MPITRAIN_STALL_WARN and
+    MPITRAIN_STALL_ABORT, in seconds, have precedence.
     """
     if engine not in ("auto", "mpi", "shared", "solo"):
         raise ValueError(f"engine {engine!r}: expected auto, mpi, shared or solo")
@@ -31,9 +35,12 @@ def init(engine: str = "auto") -> World:
     from mpitrain.engines.failure import end_job_on_failure
     from mpitrain.engines.interruption import end_waits_on_interrupt
     from mpitrain.engines.mpi import MPIWorld
+    from mpitrain.engines.watch import limits_of, watch
 
+    limits = limits_of(os.environ, stall_warn, stall_abort)
     world = MPIWorld.of_job(engine)
     limit_blas_threads(cores_of_rank(world))
     end_job_on_failure(world)
     end_waits_on_interrupt(world)
+    watch(limits)
     return world

@@ -14,6 +14,7 @@ from mpitrain.engines.lanes import STRIDE, Lane
 from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.segments import may_be_segmented, segmented_groups
 from mpitrain.engines.shared import LANES, SharedEngine
+from mpitrain.engines.tally import TALLY
 from mpitrain.engines.tiles import BoundGroup
 from mpitrain.engines.window_plan import WindowPlan, WindowWork
 from mpitrain.event import Event, Operation
@@ -58,6 +59,7 @@ class AlikeCalls:
         """One blocking call, with nothing else under way; the result as `finish` gives it."""
         shared, progress = self.shared, self.shared.progress
         lane, first = shared.call_lanes[0], buffers[0]
+        TALLY.collectives += 1
         event = Event(self.operation, begun := progress.now(), begun)
         if self._instead is None:
             own, before, after = self.prepare(lane, buffers)

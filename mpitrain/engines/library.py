@@ -15,6 +15,7 @@ from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import OPS, Op
 from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
 from mpitrain.engines.start import MPI
+from mpitrain.engines.tally import TALLY
 from mpitrain.event import Event, Operation
 
 LIBRARY_OPS = {"sum": MPI.SUM, "mean": MPI.SUM, "prod": MPI.PROD, "min": MPI.MIN, "max": MPI.MAX}
@@ -54,6 +55,7 @@ class LibraryPlan(StagedPlan):
         progress = self.messenger.progress
         if progress.under_way:
             progress.wait_for_all()
+        TALLY.collectives += 1
         event = Event(self.operation, begun := progress.now(), begun)
         self._blocking(*self._arguments)
         if self._finish is not None:
@@ -71,6 +73,7 @@ class LibraryPlan(StagedPlan):
         now, blocking, arguments_of = progress.now, self._blocking, self._arguments_of
 
         def again(array: np.ndarray) -> Any:
+            TALLY.collectives += 1
             event = Event(operation, begun := now(), begun)
             blocking(*arguments_of(array))
             result = array if finishing is None else finishing(array)

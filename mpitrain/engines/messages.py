@@ -4,6 +4,7 @@ Messages travel as plain words, so that every type of number can; what is reduce
 """
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mpitrain.engines.binding import Stage
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.staged import Messages, Requests, StagedWork
 from mpitrain.engines.start import MPI
+from mpitrain.engines.tally import TALLY
 from mpitrain.world import Array, Work
 
 KNOWN = "bBhHiIlLqQfdFD"
@@ -74,11 +76,25 @@ class MPIMessenger:
             os.sched_yield()
 
 
+class Message(NamedTuple):
+    """What a caller sends or receives: its direction ("to" or "from"), the peer, the tag."""
+
+    direction: str
+    peer: int
+    tag: int
+    nbytes: int
+
+    def __str__(self) -> str:
+        call = "send" if self.direction == "to" else "recv"
+        return f"{call} of {self.nbytes:,} bytes {self.direction} rank {self.peer}, tag {self.tag}"
+
+
 class MessageWork(Work):
     """One message from the caller's hands."""
 
-    def __init__(self, messenger: MPIMessenger, request: MPI.Request, buffer: Array):
-        self._messenger, self._request, self._buffer = messenger, request, buffer
+    def __init__(self, messenger: MPIMessenger, request: MPI.Request, buffer: Array, message: Message):
+        self._messenger, self._request, self._buffer, self.message = messenger, request, buffer, message
+        TALLY.messages += 1
 
     def test(self) -> bool:
         return self._request.Test()

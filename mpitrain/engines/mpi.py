@@ -16,12 +16,13 @@ from mpitrain.engines.calls import AlikeCalls, CallPlan
 from mpitrain.engines.check import Check, wanted
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
-from mpitrain.engines.messages import MessageWork, MPIMessenger
+from mpitrain.engines.messages import Message, MessageWork, MPIMessenger
 from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
 from mpitrain.engines.shared import SharedEngine
 from mpitrain.engines.start import CROWDED, MPI
+from mpitrain.engines.tally import TALLY
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
 from mpitrain.event import Operation
@@ -59,6 +60,7 @@ class MPIWorld(ScheduledWorld):
         self._plan_tags = itertools.count(FIRST_PLAN_TAG)
         if self._comm.allreduce(wanted(os.environ), MPI.LOR) and self.size > 1:
             self.check = Check(self._comm, self.messenger)
+        TALLY.worlds += 1
 
     @classmethod
     def of_job(cls, engine: str = "auto") -> "MPIWorld":
@@ -96,6 +98,7 @@ class MPIWorld(ScheduledWorld):
     def empty(self, count: int, dtype: Any = "float32") -> np.ndarray:
         """Aligned to 64 bytes, a cache line; on one node, in memory that all ranks share."""
         self._check_open()
+        TALLY.collectives += 1
         if self.check is not None:
             self.check.agree("empty", {"count": count, "dtype": np.dtype(dtype).name})
         if SHARED not in self.engines:
@@ -112,6 +115,7 @@ class MPIWorld(ScheduledWorld):
 
     def barrier(self) -> None:
         self._check_open()
+        TALLY.collectives += 1
         if self.check is not None:
             self.check.agree("barrier")
         self.progress.wait_for_all()
@@ -120,12 +124,14 @@ class MPIWorld(ScheduledWorld):
     def start_send(self, buffer: Array, peer: int, tag: int = 0) -> Work:
         self._check_open()
         array = flat("send", buffer, written=False).view("u1")
-        return MessageWork(self.messenger, self._caller_messages.Isend(array, peer, tag), None)
+        message = Message("to", peer, tag, array.size)
+        return MessageWork(self.messenger, self._caller_messages.Isend(array, peer, tag), None, message)
 
     def start_recv(self, buffer: Array, peer: int, tag: int = 0) -> Work:
         self._check_open()
         array = flat("recv", buffer).view("u1")
-        return MessageWork(self.messenger, self._caller_messages.Irecv(array, peer, tag), buffer)
+        message = Message("from", peer, tag, array.size)
+        return MessageWork(self.messenger, self._caller_messages.Irecv(array, peer, tag), buffer, message)
 
     def probe(self, peer: int | None = None, tag: int | None = None) -> tuple[int, int, int] | None:
         status = MPI.Status()
@@ -142,6 +148,7 @@ class MPIWorld(ScheduledWorld):
 
     def split(self, color: int | None, key: int = 0) -> World | None:
         self._check_open()
+        TALLY.collectives += 1
         if self.check is not None:
             self.check.agree("split")
         self.progress.wait_for_all()
@@ -154,6 +161,7 @@ class MPIWorld(ScheduledWorld):
 
     def close(self) -> None:
         if not self.closed:
+            TALLY.collectives += 1
             if self.check is not None:
                 self.check.agree("close")
             self.progress.wait_for_all()
@@ -166,6 +174,7 @@ class MPIWorld(ScheduledWorld):
                 self.check = None
             self._comm.Free()
             self._caller_messages.Free()
+            TALLY.worlds -= 1
 
     def abort(self, code: int = 1) -> NoReturn:
         MPI.COMM_WORLD.Abort(code)

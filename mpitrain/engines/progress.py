@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from mpitrain.engines.tally import TALLY
 from mpitrain.event import Event
 
 Observer = Callable[[Event], None]
@@ -27,10 +28,13 @@ class Progress:
 
     def begun(self, work: Moving) -> None:
         self.under_way.append(work)
+        TALLY.collectives += 1
+        TALLY.begun += 1
 
     def ended(self, work: Moving, event: Event) -> None:
         """The work is done, or failed: it is no longer under way."""
         self.under_way.remove(work)
+        TALLY.ended += 1
         self.tell(event)
 
     def tell(self, event: Event) -> None:

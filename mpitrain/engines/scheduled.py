@@ -18,6 +18,7 @@ from mpitrain.engines.call import Call
 from mpitrain.engines.plan import EnginePlan
 from mpitrain.engines.progress import Observer
 from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
+from mpitrain.engines.tally import TALLY
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice
 from mpitrain.world import AlgorithmLike, Array, World
@@ -93,6 +94,8 @@ class ScheduledWorld(World):
             collective, choice.algorithm, choice.engine, call.op.name if call.reduces else None,
             call.array.dtype.name, call.array.size, call.array.nbytes,
         )  # fmt: skip
+        if kept:
+            TALLY.collectives += 1
         if self.check is not None:
             self.check.bound(call, operation, counts, kept)
         if isinstance(found, Opaque):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mpitrain.engines.actions import Action
 from mpitrain.engines.lanes import STRIDE, Lane
 from mpitrain.engines.plan import EnginePlan, EngineWork
+from mpitrain.engines.tally import TALLY
 from mpitrain.engines.tiles import BoundGroup
 from mpitrain.event import Event, Operation
 
@@ -33,6 +34,7 @@ class WindowPlan(EnginePlan):
         shared, lane, progress = self.shared, self.lane, self.shared.progress
         if progress.under_way or self.freed:
             return self.begin().wait()
+        TALLY.collectives += 1
         event = Event(self.operation, begun := progress.now(), begun)
         lane.base += STRIDE
         for action in self.before:

@@ -84,6 +84,10 @@ class Config:
         Folder in which the run's own folder is made, below the working directory unless absolute.
     name
         Name of the run. Default: that of the model.
+    stall_warn
+        Seconds that a rank waits in one call before a report says who is missing, and where every rank is.
+    stall_abort
+        Seconds after which such a wait ends the job, with the report. Default: never.
     progress
         Live bar, or one plain line an epoch; auto: live on a terminal.
     """
@@ -108,6 +112,8 @@ class Config:
     bucket_bytes: Whole = 1 << 20
     run_dir: Path = Path("runs")
     name: str | None = None
+    stall_warn: float = 30.0
+    stall_abort: float | None = None
     progress: Literal["auto", "live", "plain"] = "auto"
 
     def completed(self) -> "Config":
@@ -147,6 +153,8 @@ class Config:
             self._demand(name, "widths of 1 or more", lambda value: all(width >= 1 for width in value))
         self._demand("channels", "one or two convolutions", lambda value: 1 <= len(value) <= 2)
         self._demand("lr", "a number above 0", lambda value: value > 0 and math.isfinite(value))
+        for name in ("stall_warn", "stall_abort"):
+            self._demand(name, "seconds, more than 0", lambda value: value is None or value > 0)
         self._demand("momentum", "0 or more and less than 1", lambda value: 0 <= value < 1)
         self._demand("weight_decay", "a finite number", math.isfinite)
         if self.nesterov and self.momentum == 0:
@@ -164,7 +172,7 @@ class Config:
     @property
     def mathematics(self) -> str:
         """The options that the numbers of a run depend on, as TOML: alike in a run and in its continuation."""
-        others = ("steps", "progress", "run-dir", "name", "data-dir", "engine")
+        others = ("steps", "progress", "run-dir", "name", "data-dir", "engine", "stall-warn", "stall-abort")
         return "".join(f"{line}\n" for line in self.toml().splitlines() if line.split(" = ")[0] not in others)
 
     def toml(self) -> str:

@@ -25,6 +25,8 @@ ONE_LINE_FAULTS = {
     ("--batch", "0"): "--batch 0: expected 1 or more",
     ("--hidden", "8", "0"): "--hidden 8 0: expected widths of 1 or more",
     ("--lr", "nan"): "--lr nan: expected a number above 0",
+    ("--stall-warn", "0"): "--stall-warn 0.0: expected seconds, more than 0",
+    ("--stall-abort", "-1"): "--stall-abort -1.0: expected seconds, more than 0",
     ("--momentum", "1"): "--momentum 1.0: expected 0 or more and less than 1",
     ("--algorithm", "rings"): (
         "--algorithm rings: expected one of auto, ring, recursive_doubling, halving_doubling, binomial_tree, direct, "
@@ -126,7 +128,9 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain
     written = tomllib.loads((run / "config.toml").read_text())
     assert (written["epochs"], written["batch"], written["hidden"], written["seed"]) == (1, 500, [6], 8)
     assert written["momentum"] == 0.9
-    assert written.keys() == {option(f.name)[2:] for f in fields(Config)} - {"data-dir", "global-batch"}
+    assert written.keys() == {option(f.name)[2:] for f in fields(Config)} - {
+        "data-dir", "global-batch", "stall-abort",
+    }  # fmt: skip
 
 
 def test_a_written_configuration_runs_the_same_again(mpitrain, tmp_path):
