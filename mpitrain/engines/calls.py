@@ -12,7 +12,7 @@ from mpitrain.engines.call import Call, finish
 from mpitrain.engines.call_memory import Buffers, CallMemory
 from mpitrain.engines.lanes import STRIDE, Lane
 from mpitrain.engines.plan import Again, EnginePlan
-from mpitrain.engines.segments import may_be_segmented, segmented_groups
+from mpitrain.engines.segments import may_be_segmented, segment_room, segmented_groups
 from mpitrain.engines.shared import LANES, SharedEngine
 from mpitrain.engines.tally import TALLY
 from mpitrain.engines.tiles import BoundGroup
@@ -53,6 +53,9 @@ class AlikeCalls:
             Call, call.collective, call.rank, call.size, op=call.op, root=call.root, counts=None, received=None
         )
         self._whole, self._segmented = operation.nbytes <= WHOLE, may_be_segmented(call)
+        self._room_bytes = self._memory.room_bytes(stand_ins=not self._segmented)
+        if self._segmented:
+            self._room_bytes = max(self._room_bytes, segment_room(call, algorithm, shared.arena))
         self._bound: dict[tuple[Any, ...], list[BoundGroup]] = {}
 
     def run(self, buffers: Buffers) -> Any:
@@ -89,10 +92,10 @@ class AlikeCalls:
         """Where this rank's buffers lie, what it must do before it enters, and what once it has left."""
         memory = self._memory
         own = memory.own_positions(buffers)
+        lane.widen(self._room_bytes)
         if self._segmented:
             position = ELSEWHERE if own[0] is None else own[0]
             return own, [partial(lane.show, (position, position))], []
-        lane.widen(memory.room_bytes(stand_ins=True))
         before, after = memory.copies(buffers, own, lane.room, self._whole)
         before.append(partial(lane.show, memory.positions(own, lane.room)))
         return own, before, after
@@ -104,7 +107,7 @@ class AlikeCalls:
             everywhere = [None if first == ELSEWHERE else first for first, _ in positions]
             call = self._call_on(buffer=buffers[0])
             return segmented_groups(call, self._algorithm, self.shared.arena, lane, everywhere, first=1)
-        lane.widen(memory.room_bytes(stand_ins=False))
+        lane.widen(memory.room_bytes(stand_ins=False))  # no less than that if stand-ins may have been needed
         private = {} if self._whole else memory.private(buffers, own)
         if private:
             return self.shared.bind(memory, self._op, lane, positions, private)[1:]

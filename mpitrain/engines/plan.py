@@ -75,7 +75,8 @@ class EngineWork(Work):
             part()
         except BaseException as error:
             self._error = error
-            self.end()
+            if not self.done:
+                self.end()
 
     def end(self) -> None:
         self.done = True

@@ -26,10 +26,16 @@ def may_be_segmented(call: Call) -> bool:
     return call.collective in ELEMENTWISE and call.array.nbytes > SEGMENT
 
 
+def segment_room(call: Call, algorithm: Algorithm, arena: Arena) -> int:
+    """How much room the lane must have. Alike on all ranks."""
+    first = call.part(slice(0, SEGMENT // call.array.itemsize))
+    return CallMemory(first, algorithm, arena).room_bytes(stand_ins=True)
+
+
 def segmented_groups(
     call: Call, algorithm: Algorithm, arena: Arena, lane: Lane, positions: Sequence[int | None], first: int
 ) -> list[BoundGroup]:
-    """This rank's groups of all segments, numbered from `first` on. Collective, for the lane's room.
+    """This rank's groups of all segments, numbered from `first` on; the lane has the room.
 
     `positions`: where every rank's buffer lies in the arena, None if elsewhere.
     """
@@ -38,7 +44,6 @@ def segmented_groups(
     for start in range(0, call.array.size, step):
         part = call.part(slice(start, start + step))
         memory = CallMemory(part, algorithm, arena)
-        lane.widen(memory.room_bytes(stand_ins=True))
         offset = start * call.array.itemsize
         own = [None if (position := positions[call.rank]) is None else position + offset]
         places = [

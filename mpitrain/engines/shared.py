@@ -23,7 +23,7 @@ from mpitrain.engines.call_memory import CallMemory, Positions
 from mpitrain.engines.lanes import Lane
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.reduction import Op
-from mpitrain.engines.segments import may_be_segmented, segmented_groups
+from mpitrain.engines.segments import may_be_segmented, segment_room, segmented_groups
 from mpitrain.engines.start import MPI
 from mpitrain.engines.tiles import BoundGroup, bind_groups
 from mpitrain.engines.window_plan import WindowPlan, WindowWork
@@ -71,6 +71,7 @@ class SharedEngine:
         elsewhere = any(None in positions for positions in everywhere)
         after: list[Action] = []
         if elsewhere and may_be_segmented(call):
+            lane.widen(segment_room(call, algorithm, self.arena))
             positions = [first for first, *_ in everywhere]
             plan.groups = segmented_groups(call, algorithm, self.arena, lane, positions, first=0)
         else:

@@ -192,9 +192,43 @@ def test_half_types_add_in_float32_and_round_at_each_reduce(shared, dtype):
 def test_auto_takes_shared_memory_for_much_data_and_the_library_for_little():
     world = MPIWorld(MPI.COMM_WORLD)
     if world.size > 1:
-        assert world.explain("allreduce", 1 << 20)[:3] == ("allreduce", "direct", "shared")
-        assert world.plan("allreduce", np.ones(1 << 18)).engine == "shared"
-        assert world.plan("allreduce", np.ones(1 << 15, np.float16)).engine == "shared"
-        assert world.plan("allreduce", np.ones(10)).algorithm == "library"
-        assert world.plan("allreduce", np.ones(10, np.float16)).engine == "shared"
+        choice = world.explain("allreduce", 1 << 20)
+        assert choice[:3] == ("allreduce", "direct", "shared")
+        assert choice.elsewhere.algorithm == "library"
+
+        def way(array, collective="allreduce"):
+            plan = world.plan(collective, array)
+            return plan.algorithm, plan.engine
+
+        assert way(world.empty(1 << 18)) == ("direct", "shared")
+        assert way(np.ones(1 << 18, np.float32)) == ("library", "mpi")
+        assert way(world.empty(1 << 18) if world.rank else np.ones(1 << 18, np.float32)) == ("library", "mpi")
+        assert way(np.ones(1 << 16, np.float32)) == ("direct", "shared")
+        assert way(np.ones(1 << 16, np.float32), "bcast") == ("library", "mpi")
+        assert way(np.ones(1 << 18, np.float16)) == ("direct", "shared"), "the library cannot add halves"
+        assert way(np.ones(10)) == ("library", "mpi")
+        assert way(np.ones(10, np.float16)) == ("direct", "shared")
+    world.close()
+
+
+@pytest.mark.parametrize("collective", ["allreduce", "bcast", "reduce", "allgather", "reduce_scatter"])
+def test_ranks_agree_without_a_word_where_to_go(collective):
+    """Call after call some ranks' buffers lie in the window and others' elsewhere; a root may run ahead of all."""
+    world, heard = MPIWorld(MPI.COMM_WORLD), []
+    world.observe(heard.append)
+    count, root = 30_000, 0
+    rooted = {"root": root} if collective in ("reduce", "bcast") else {}
+    window, ordinary = world.empty(count), np.empty(count, np.float32)
+    chance = np.random.default_rng(5)
+    for number in range(60):
+        in_window = chance.random(world.size) < chance.choice([0.0, 0.5, 1.0])
+        data = chance.integers(-50, 50, (world.size, count)).astype(np.float32)
+        buffer = window if in_window[world.rank] else ordinary
+        buffer[:] = data[0 if collective == "allgather" else world.rank]
+        got, expected = getattr(world, collective)(buffer, **rooted), wanted(collective, data, world.rank, root)
+        if expected is not None:
+            np.testing.assert_array_equal(got, expected)
+        assert len(heard) == number + 1
+        if world.size > 1:
+            assert heard[-1].operation.engine == ("shared" if in_window.all() else "mpi")
     world.close()
