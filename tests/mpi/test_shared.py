@@ -202,7 +202,8 @@ def test_auto_takes_shared_memory_for_much_data_and_the_library_for_little():
 
         assert way(world.empty(1 << 18)) == ("direct", "shared")
         assert way(np.ones(1 << 18, np.float32)) == ("library", "mpi")
-        assert way(world.empty(1 << 18) if world.rank else np.ones(1 << 18, np.float32)) == ("library", "mpi")
+        window = world.empty(1 << 18)
+        assert way(window if world.rank else np.ones(1 << 18, np.float32)) == ("library", "mpi")
         assert way(np.ones(1 << 16, np.float32)) == ("direct", "shared")
         assert way(np.ones(1 << 16, np.float32), "bcast") == ("library", "mpi")
         assert way(np.ones(1 << 18, np.float16)) == ("direct", "shared"), "the library cannot add halves"
