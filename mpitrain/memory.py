@@ -39,16 +39,23 @@ class Block(NamedTuple):
 _idle: defaultdict[int, list[Block]] = defaultdict(list)  # by size; the latest, still in the cache, is lent first
 
 
-class _Loan:
+class Loan:
     """What NumPy keeps as the owner of an array's memory, and lets go of with the last view of it."""
 
-    __slots__ = ("__array_interface__", "block", "home")
+    __slots__ = ("__array_interface__", "__weakref__")
+
+    def __init__(self, address: int, shape: tuple[int, ...], dtype: np.dtype[Any]):
+        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": dtype.str, "data": (address, False)}
+
+
+class _BlockLoan(Loan):
+    """Gives its block back."""
+
+    __slots__ = ("block", "home")
 
     def __init__(self, home: list[Block], block: Block, shape: tuple[int, ...], dtype: np.dtype[Any]):
+        super().__init__(block.address, shape, dtype)
         self.home, self.block = home, block
-        self.__array_interface__ = {
-            "version": 3, "shape": shape, "typestr": dtype.str, "data": (block.address, False),
-        }  # fmt: skip
 
     def __del__(self) -> None:
         self.home.append(self.block)
@@ -66,4 +73,4 @@ def empty(shape: tuple[int, ...], dtype: Any, xp: ModuleType = np) -> Array:
         block = home.pop()  # one step of the interpreter, as is append: no two threads get the same
     except IndexError:
         block = Block.of(size)
-    return np.asarray(_Loan(home, block, shape, dtype))
+    return np.asarray(_BlockLoan(home, block, shape, dtype))

@@ -16,6 +16,7 @@ from itertools import count
 from typing import NamedTuple
 
 from mpitrain.analysis.conflicts import Conflicts
+from mpitrain.analysis.kept import kept_chunks, moves
 from mpitrain.collectives.algorithm import Schedule
 from mpitrain.collectives.schedule import (
     INPUT,
@@ -25,7 +26,6 @@ from mpitrain.collectives.schedule import (
     Combine,
     Copy,
     Move,
-    Program,
     Reduce,
     Send,
     Space,
@@ -100,11 +100,11 @@ class Tasks:
         self.made: set[Cell] = set()  # cells whose value is no longer the caller's
         self._used: set[Cell] = set()  # cells whose caller's value is read
         self._movable: list[int] = []  # copies of what a caller gave: they are no better pushed than pulled
-        self.moved = [_written_and_kept(schedule, rank) for rank in range(schedule.size)]
+        self.moved = [kept_chunks(schedule, rank) for rank in range(schedule.size)]
         for rank in range(schedule.size):
             self._own_all(rank)
         for rank, program in enumerate(schedule.programs):
-            for chunks in _moves(program, self.moved[rank]):
+            for chunks in moves(program, self.moved[rank]):
                 source, target = Place(rank, INPUT[chunks.start : chunks.stop]), Place(rank, chunks)
                 self._write(self._read(source), rank, Action(source, target, Move(source.chunks, chunks)))
 
@@ -229,40 +229,6 @@ def _length(action: Action) -> int:
 
 def _of_rank(rank: int, cells: set[Cell]) -> frozenset[tuple[Space, int]]:
     return frozenset((cell[1], cell[2]) for cell in cells if cell[0] == rank and len(cell) == 3)
-
-
-def _written_and_kept(schedule: Schedule, rank: int) -> frozenset[int]:
-    """The output chunks of a rank that writes, though its caller's memory must stay as it is.
-
-    That is where MPI promises so: on all ranks of a reduce but the root. Chunks that are named together stay together.
-    """
-    if schedule.algorithm.collective != "reduce" or rank == schedule.root:
-        return frozenset()
-    program = schedule.programs[rank]
-    kept = {chunk for step in program for chunks in step.written for chunk in _output(chunks)}
-    while more := {c for chunks in _named(program) if (named := _output(chunks)) & kept for c in named - kept}:
-        kept |= more
-    return frozenset(kept)
-
-
-def _moves(program: Program, kept: frozenset[int]) -> Iterator[Chunks]:
-    """What to copy from the input first, as the program names it, so that it can be fused with what follows."""
-    left = set(kept)
-    for chunks in _named(program):
-        if _output(chunks) <= left:
-            left -= _output(chunks)
-            if _output(chunks):
-                yield chunks
-    yield from (OUTPUT[chunk] for chunk in sorted(left))
-
-
-def _output(chunks: Chunks) -> set[int]:
-    return set(range(chunks.start, chunks.stop)) if chunks.space is OUTPUT else set()
-
-
-def _named(program: Program) -> Iterator[Chunks]:
-    for step in program:
-        yield from step.named
 
 
 def _is_sent(chunks: Chunks, steps: Iterable[Step]) -> bool:

@@ -1,6 +1,5 @@
 """`mpirun -n 2 python -m mpitrain bench allreduce`: collectives beside the MPI library's own, in turns."""
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from mpitrain.cli.bandwidth import BUS_FACTOR, algorithm_bandwidth, bus_bandwidt
 from mpitrain.cli.bench_table import header, line, summary
 from mpitrain.cli.bench_ways import Way, check, library_way, named, our_way
 from mpitrain.cli.environment import environment
+from mpitrain.cli.json_file import write_json
 from mpitrain.cli.schedules import nbytes_of
 from mpitrain.cli.turns import spread, take_turns
 from mpitrain.collectives.catalogue import find
@@ -114,7 +114,7 @@ def bench_collective(
             records.append(record)
         print(summary(records, by_way=options.algorithm == "all"), flush=True)
         if options.json is not None and world.rank == 0:
-            write(options.json, {"environment": facts, "records": records})
+            write_json(options.json, {"environment": facts, "records": records})
 
 
 def check_place(world: World, options: Options) -> None:
@@ -203,10 +203,3 @@ def dtype_of(name: str) -> np.dtype:
 
         return np.dtype(ml_dtypes.bfloat16)
     return np.dtype(name)
-
-
-def write(path: Path, content: dict[str, Any]) -> None:
-    """The file appears whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n")
-    unfinished.replace(path)

@@ -1,6 +1,5 @@
 """`mpirun -n 2 python -m mpitrain bench step --model mlp`: what exchanging gradients adds to a step of training."""
 
-import json
 import math
 import statistics
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from mpitrain.errors import UsageError
+from mpitrain.cli.json_file import write_json
 from mpitrain.training.config import Config, Engine, Whole
 from mpitrain.world import World
 
@@ -64,7 +63,7 @@ def step(
         measured = measure(world, options, steps)
         if world.rank == 0:
             Console().print(_table(measured))
-        agreed(world, lambda: write(json, measured) if json is not None and world.rank == 0 else None)
+        agreed(world, lambda: write_json(json, measured) if json is not None and world.rank == 0 else None)
 
 
 def measure(world: World, options: Config, steps: int) -> dict[str, Any]:
@@ -113,14 +112,6 @@ def in_turns(world: World, steps: int, sides: dict[str, Callable[[], object]]) -
                 seconds[name].append(world.now() - began)
     medians = world.allreduce(np.array([statistics.median(of_side) for of_side in seconds.values()]), "max")
     return dict(zip(sides, medians.tolist(), strict=True))
-
-
-def write(path: Path, measured: dict[str, Any]) -> None:
-    """The numbers as JSON. UsageError if there can be no such file."""
-    try:
-        path.write_text(json.dumps(measured, indent=2) + "\n")
-    except OSError as error:
-        raise UsageError(f"--json {path}: cannot be written: {error.strerror}") from None
 
 
 def _table(measured: dict[str, Any]) -> Table:

@@ -1,6 +1,5 @@
 """`mpitrain doctor`: is this machine fit for jobs of many ranks, and if not, what is to be done?"""
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mpitrain.cli.json_file import write_json
 from mpitrain.diagnosis.checks import diagnose
 from mpitrain.diagnosis.facts import PROBES, look
 from mpitrain.diagnosis.limit import limited
@@ -46,7 +46,11 @@ def doctor(*, json_file: Annotated[Path | None, Parameter(name="--json")] = None
         return 0
     findings = diagnose(report)
     if json_file is not None and (launched is None or launched.rank == 0):
-        _write(json_file, report, findings)
+        write_json(json_file, {
+            "findings": [finding._asdict() for finding in findings],
+            "ranks": list(report.ranks),
+            "launch": report.trial._asdict() if report.trial else None,
+        })  # fmt: skip
     _show(findings, report)
     return int(any(finding.verdict == FAIL for finding in findings))
 
@@ -118,18 +122,6 @@ def _window(mpi: Any) -> int:
     if read != list(range(1, node.size + 1)):
         raise ValueError(f"{node.size} ranks wrote their number plus one, and this one read {read}")
     return int(node.size)
-
-
-def _write(path: Path, report: Report, findings: Sequence[Finding]) -> None:
-    content = {
-        "findings": [finding._asdict() for finding in findings],
-        "ranks": list(report.ranks),
-        "launch": report.trial._asdict() if report.trial else None,
-    }
-    try:
-        path.write_text(json.dumps(content, indent=2) + "\n")
-    except OSError as error:
-        raise UsageError(f"--json {path}: cannot write: {error.strerror}") from None
 
 
 def _show(findings: Sequence[Finding], report: Report) -> None:

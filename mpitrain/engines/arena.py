@@ -17,7 +17,9 @@ import numpy as np
 
 from mpitrain.engines.start import MPI
 from mpitrain.errors import UsageError
+from mpitrain.memory import Loan
 
+BYTE = np.dtype(np.uint8)
 LINE = 64  # bytes of a cache line: two ranks never write to one
 PAGE = 4096
 MIB = 1 << 20
@@ -32,13 +34,6 @@ class Part(NamedTuple):
 
     address: int
     bytes: np.ndarray
-
-
-class Loan:
-    """Memory that a caller's array lies in: it lives as long as any array over it does."""
-
-    def __init__(self, address: int, nbytes: int):
-        self.__array_interface__ = {"data": (address, False), "shape": (nbytes,), "typestr": "|u1", "version": 3}
 
 
 class Arena:
@@ -72,7 +67,7 @@ class Arena:
     def empty(self, count: int, dtype: np.dtype) -> np.ndarray:
         """A block of this rank for the caller to keep."""
         window, offset = divmod(self.carve(count * dtype.itemsize), 1 << WINDOW)
-        loan = Loan(self._parts[window][self.rank].address + offset, count * dtype.itemsize)
+        loan = Loan(self._parts[window][self.rank].address + offset, (count * dtype.itemsize,), BYTE)
         self._lent.add(loan)
         return np.asarray(loan).view(dtype)
 

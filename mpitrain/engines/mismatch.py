@@ -1,8 +1,9 @@
 """What ranks are told that call different things: who is odd, in what, and where each call stands."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from mpitrain.rank_names import grouped, numbered
 
 
 class Called(NamedTuple):
@@ -36,27 +37,15 @@ def mismatch_text(calls: Sequence[Called], job_ranks: Sequence[int]) -> str:
     `job_ranks` are the ranks' numbers in the whole job.
     """
     lines = [f"{_headline(calls)}; expected the same calls in the same order on every rank"]
-    lines += [f"  {numbered(ranks)}: {line}" for line, ranks in _grouped([str(call) for call in calls]).items()]
+    lines += [f"  {numbered(ranks)}: {line}" for line, ranks in grouped([str(call) for call in calls]).items()]
     if list(job_ranks) != list(range(len(calls))):
         lines.append(f"  (this world consists of the job's {numbered(job_ranks)})")
     return "\n".join(lines)
 
 
-def numbered(ranks: Sequence[int]) -> str:
-    """Such as `rank 3`, or `ranks 0, 2-7`."""
-    runs: list[list[int]] = []
-    for rank in ranks:
-        if runs and rank == runs[-1][-1] + 1:
-            runs[-1].append(rank)
-        else:
-            runs.append([rank])
-    shown = [", ".join(map(str, run)) if len(run) < 3 else f"{run[0]}-{run[-1]}" for run in runs]
-    return f"rank{'s' if len(ranks) > 1 else ''} {', '.join(shown)}"
-
-
 def _headline(calls: Sequence[Called]) -> str:
     size = len(calls)
-    groups = _grouped([call.signature for call in calls])
+    groups = grouped([call.signature for call in calls])
     usual = next((ranks for ranks in groups.values() if 2 * len(ranks) > size), None)
     names = _differences([calls[ranks[0]] for ranks in groups.values()])
     if usual is None:
@@ -74,11 +63,3 @@ def _differences(calls: Sequence[Called]) -> str:
         return ""
     names = dict.fromkeys(name for call in calls for name in call.arguments)
     return ", ".join(name for name in names if len({call.arguments.get(name) for call in calls}) > 1)
-
-
-def _grouped(texts: Sequence[str]) -> dict[str, list[int]]:
-    """The ranks of each text, in order of the lowest."""
-    groups = defaultdict(list)
-    for rank, text in enumerate(texts):
-        groups[text].append(rank)
-    return groups

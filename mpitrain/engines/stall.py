@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mpitrain.engines.mismatch import numbered
 from mpitrain.engines.whereabouts import Waiting
+from mpitrain.rank_names import numbered
 
 
 class State(NamedTuple):

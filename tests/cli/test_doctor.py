@@ -99,4 +99,4 @@ def test_a_rank_that_never_comes_does_not_hang_it(launch, tmp_path, launcher):
 
 def test_a_file_that_cannot_be_written(mpitrain):
     code, out, err = mpitrain("doctor", "--json", "no/it.json", MPI4PY_LIBMPI="/nowhere/libmpi.so")
-    assert (code, out, err) == (2, "", "mpitrain: --json no/it.json: cannot write: No such file or directory\n")
+    assert (code, out, err) == (2, "", "mpitrain: --json no/it.json: cannot be written: No such file or directory\n")

@@ -6,10 +6,11 @@ import sys
 import pytest
 
 from mpitrain.diagnosis.checks import CHECKS, diagnose
-from mpitrain.diagnosis.differences import differences, listed
+from mpitrain.diagnosis.differences import differences
 from mpitrain.diagnosis.facts import PROBES, look
 from mpitrain.diagnosis.report import FAIL, NOTE, OK, Report
 from mpitrain.diagnosis.trial import Trial
+from mpitrain.rank_names import numbered
 
 GIB = 1 << 30
 HEALTHY = {
@@ -144,7 +145,7 @@ FAULTS = [
     ),
     (
         "ranks", job(rank(0, 3), rank(1, 3), rank(2, 3, python="3.12.1")), FAIL,
-        "Python 3.11.7 on ranks 0-1, 3.12.1 on rank 2",
+        "Python 3.11.7 on ranks 0, 1, 3.12.1 on rank 2",
         "start all ranks from one Python environment, in a folder that every host sees",
     ),
     (
@@ -205,7 +206,7 @@ def test_differences_name_the_ranks():
     odd = {"name": "MPICH", "version": "5.0.2"}
     ranks = [rank(0, 4), rank(1, 4, library=odd), rank(2, 4), rank(3, 4, library=None)]
     assert differences(ranks) == ["MPI library Open MPI 5.0.11 on ranks 0, 2, MPICH 5.0.2 on rank 1, missing on rank 3"]
-    assert listed([0, 1, 2, 5, 7, 8]) == "ranks 0-2, 5, 7-8"
+    assert numbered([0, 1, 2, 5, 7, 8]) == "ranks 0-2, 5, 7, 8"
 
 
 def test_a_probe_that_raises_is_told():
