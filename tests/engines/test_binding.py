@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mpitrain.collectives import bruck, recursive_doubling, ring
-from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
+from mpitrain.collectives.schedule import RIGHT, Copy, Reduce, Send, Step
+from mpitrain.engines.actions import combining
 from mpitrain.engines.binding import Piece, bind, even_cuts
 from mpitrain.engines.reduction import OPS, Op, as_op, divide
 
@@ -95,3 +96,16 @@ def test_functions_become_operations_that_do_not_commute():
     assert (out[0], op.commutative) == (2.0, False)
     own = Op("least", np.minimum)
     assert as_op(own) is own
+
+
+@pytest.mark.parametrize("op", ["sum", "prod"])
+def test_bfloat16_combines_to_the_same_bits_as_its_own_type_does(op):
+    every = np.arange(1 << 16, dtype=np.uint16).view(ml_dtypes.bfloat16)
+    with np.errstate(all="ignore"):
+        for shift in (1, 977, 20_000, 33_333):
+            own, incoming = every.copy(), np.roll(every, shift)
+            wanted = OPS[op].combine(own, incoming)
+            combining(OPS[op], own, incoming, RIGHT)()
+            numbers = ~np.isnan(wanted.astype(np.float32))
+            np.testing.assert_array_equal(own.view(np.uint16)[numbers], wanted.view(np.uint16)[numbers])
+            assert np.isnan(own.astype(np.float32)[~numbers]).all()
