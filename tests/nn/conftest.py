@@ -99,7 +99,7 @@ def central_differences(function, x):
     return slope
 
 
-class PoisonedLoan(memory._Loan):
+class PoisonedLoan(memory._BlockLoan):
     """Memory comes as NaN, so that a layer which reads what it never wrote is found out."""
 
     def __init__(self, home, block, *rest):
@@ -112,7 +112,7 @@ def all_memory_is_lent():
     """Arrays of these tests are small, and would not be."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "SMALLEST", 1)
-        patch.setattr(memory, "_Loan", PoisonedLoan)
+        patch.setattr(memory, "_BlockLoan", PoisonedLoan)
         yield
 
 
