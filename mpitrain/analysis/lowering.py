@@ -47,6 +47,15 @@ class Lowered(NamedTuple):
     kept: frozenset[int]
     scratch: int
 
+    @property
+    def in_step(self) -> bool:
+        """Whether each rank waits for every other to get beyond its entry, so that nobody leaves before all are in."""
+        everybody = set(range(len(self.groups)))
+        return all(
+            {wait.rank for group in own for wait in group.waits if wait.task > 0} == everybody - {rank}
+            for rank, own in enumerate(self.groups)
+        )
+
 
 def lower(schedule: Schedule) -> Lowered:
     """All ranks' groups; a `ScheduleError` of the walk (such as a deadlock) is passed on.

@@ -27,7 +27,8 @@ INSTEAD = STRIDE // 2
 """What a rank posts in the place of its entry if its buffer lies elsewhere and another way is better then.
 
 It goes that way at once, without waiting, and may have gone on to later calls by the time that others look: they find
-its flag at this or beyond, where a rank that takes part never is before all have entered. So all ranks find the same.
+its flag at this or beyond. A rank that takes part never is there before all others have looked, if the program keeps
+the ranks in step. So all ranks find the same.
 """
 
 ELSEWHERE = -1
@@ -45,10 +46,10 @@ class AlikeCalls:
     ):
         """`elsewhere` is the plan to run instead if some rank's buffer lies elsewhere."""
         self.shared, self.operation = shared, operation
-        self._instead = elsewhere.again() if elsewhere is not None else None
         self.finish = finish(call)
         self._algorithm, self._op = algorithm, call.op
         self._memory = CallMemory(call, algorithm, shared.arena)
+        self._instead = elsewhere.again() if elsewhere is not None and self._memory.lowered.in_step else None
         self._call_on = partial(
             Call, call.collective, call.rank, call.size, op=call.op, root=call.root, counts=None, received=None
         )

@@ -277,6 +277,16 @@ def test_only_exchanges_are_staged(algorithm, size):
     assert len(staged) == wanted.get(str(algorithm), 0)
 
 
+def test_direct_algorithms_keep_ranks_in_step():
+    """What calls without a plan rely on, to agree on where to go; a tree's leaves do not wait for each other."""
+    for size in range(2, 34):
+        for family in CATALOGUE.values():
+            if "direct" in family:
+                assert lower(family["direct"].schedule(size)).in_step
+    for algorithm in (binomial_tree.bcast, ring.allgather):
+        assert not lower(algorithm.schedule(4)).in_step
+
+
 def test_a_ring_waits_for_its_neighbours_alone():
     for algorithm in (ring.allreduce, ring.reduce_scatter, ring.allgather):
         for rank, groups in enumerate(lower(algorithm.schedule(8)).groups):
