@@ -29,7 +29,8 @@ from rich.table import Table
 from torch import distributed, nn
 
 import mpitrain
-from mpitrain.cli.bench_step import MEASURED, in_turns, lasting, write
+from mpitrain.cli.bench_step import MEASURED, in_turns, lasting
+from mpitrain.cli.json_file import write_json
 from mpitrain.data import epoch_order, load, share
 from mpitrain.engines.cores import limit_blas_threads
 from mpitrain.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
@@ -166,7 +167,7 @@ def main(
             show(f"a step of {model}, {options.batch} images a rank, {world.size} ranks", seconds)
         if world.rank == 0 and json is not None:
             ratio = min(seconds[name] for name in theirs) / seconds["mpitrain"]
-            write(json, {
+            write_json(json, {
                 "model": model, "ranks": world.size, "batch": options.batch, "torch": torch.__version__,
                 "algorithm": ours.strategy.algorithms, "engine": world.engine, "seconds": seconds, "ratio": ratio,
             })  # fmt: skip
