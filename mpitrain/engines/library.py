@@ -1,7 +1,7 @@
 """The MPI library's own collectives, behind the same calls: opaque, to run and to compare with."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call, finish
-from mpitrain.engines.messages import MPIMessenger, as_words
+from mpitrain.engines.messages import KNOWN, MPIMessenger, as_words
 from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import OPS, Op
 from mpitrain.engines.staged import BoundStep, Requests, StagedPlan
@@ -38,15 +38,12 @@ class LibraryPlan(StagedPlan):
     """`run` is the library's blocking call, `start` the one that returns a request."""
 
     def __init__(self, messenger: MPIMessenger, comm: MPI.Intracomm, call: Call, operation: Operation, why: str):
-        name, self._arguments_of = _method(call)
-        self._array, self._arguments, self._finish = (
-            call.array,
-            self._arguments_of(call.array),
-            finish(call, blocks_come_first=True),
-        )
-        self._blocking = getattr(comm, name.capitalize())
+        method = _method(call)
+        self._blocking, self._shown = method.of(comm), method.shown
+        self._array, self._given = call.array, method.shows(call.array)
+        self._finish = finish(call, blocks_come_first=True)
         after = [partial(self._finish, call.array)] if self._finish else []
-        step = BoundStep((), LibraryCall(partial(getattr(comm, f"I{name}"), *self._arguments)), after)
+        step = BoundStep((), LibraryCall(partial(method.of(comm, blocking=False), self._given)), after)
         super().__init__(messenger, [step], operation, why, call.result)
 
     def run(self) -> Any:
@@ -57,7 +54,7 @@ class LibraryPlan(StagedPlan):
             progress.wait_for_all()
         TALLY.collectives += 1
         event = Event(self.operation, begun := progress.now(), begun)
-        self._blocking(*self._arguments)
+        self._blocking(self._given)
         if self._finish is not None:
             self._finish(self._array)
         event.ended = progress.now()
@@ -70,12 +67,12 @@ class LibraryPlan(StagedPlan):
         if self.operation.collective == "alltoall":
             return None
         operation, progress, finishing = self.operation, self.messenger.progress, self._finish
-        now, blocking, arguments_of = progress.now, self._blocking, self._arguments_of
+        now, blocking, shown = progress.now, self._blocking, self._shown
 
         def again(array: np.ndarray) -> Any:
             TALLY.collectives += 1
             event = Event(operation, begun := now(), begun)
-            blocking(*arguments_of(array))
+            blocking(array if shown is None else shown(array))
             result = array if finishing is None else finishing(array)
             event.ended = now()
             if progress.observers:
@@ -99,9 +96,9 @@ def bare_call(collective: str, array: np.ndarray, root: int = 0) -> BareCall:
     """
     comm = MPI.COMM_WORLD
     call = Call(collective, comm.Get_rank(), comm.Get_size(), array, "sum", root, None, None)
-    name, arguments_of = _method(call)
+    method = _method(call)
     result = call.array[: call.block.size] if collective == "reduce_scatter" else call.array
-    return BareCall(partial(getattr(comm, name.capitalize()), *arguments_of(call.array)), result)
+    return BareCall(partial(method.of(comm), method.shows(call.array)), result)
 
 
 def library_version() -> str:
@@ -109,32 +106,48 @@ def library_version() -> str:
     return " ".join(re.split("[,\n]", MPI.Get_library_version())[0].replace("Version:", "").split())
 
 
-Arguments = Callable[[np.ndarray], tuple[Any, ...]]
-"""From an array to what mpi4py's method takes."""
+class Method(NamedTuple):
+    """mpi4py's method as its users write it, in place: `name(*before, array, **named)`.
+
+    `shown` makes of the array what stands in its place; None where that is the array itself.
+    """
+
+    name: str
+    before: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = {}
+    shown: Callable[[np.ndarray], Any] | None = None
+
+    def of(self, comm: MPI.Intracomm, blocking: bool = True) -> Callable[[Any], Any]:
+        """To be called with what stands for the array."""
+        name = self.name.capitalize() if blocking else f"I{self.name}"
+        return partial(getattr(comm, name), *self.before, **self.named)
+
+    def shows(self, array: np.ndarray) -> Any:
+        return array if self.shown is None else self.shown(array)
 
 
-def _method(call: Call) -> tuple[str, Arguments]:
-    """mpi4py's method as its users write it, in place, and what it takes."""
+def _method(call: Call) -> Method:
     name, root = call.collective, call.root
+    words = None if call.array.dtype.char in KNOWN else as_words
     if name == "bcast":
-        return name, lambda array: (as_words(array), root)
+        return Method(name, (), {"root": root}, words)
     if name == "alltoall":
-        return name, lambda array: (as_words(array), as_words(call.received))
+        return Method(name, (), {"recvbuf": as_words(call.received)}, words)
     if name == "allgather":
         if len(set(call.counts)) == 1:
-            return name, lambda array: (MPI.IN_PLACE, as_words(array))
-        words = as_words(call.array)
-        counts = [count * (call.array.itemsize // words.itemsize) for count in call.counts]
-        places, kind = cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)
-        return "allgatherv", lambda array: (MPI.IN_PLACE, [as_words(array), counts, places, kind])
+            return Method(name, (MPI.IN_PLACE,), {}, words)
+        unit = as_words(call.array)
+        counts = [count * (call.array.itemsize // unit.itemsize) for count in call.counts]
+        places, kind = cuts_of(counts)[:-1], MPI.Datatype.fromcode(unit.dtype.char)
+        return Method("allgatherv", (MPI.IN_PLACE,), {}, lambda array: [as_words(array), counts, places, kind])
     op = _op(call.op, call.array.dtype)
     if name == "reduce_scatter":
-        return name, lambda array: (MPI.IN_PLACE, array, call.counts, op)
+        return Method(name, (MPI.IN_PLACE,), {"recvcounts": call.counts, "op": op})
     if name == "reduce" and call.rank != root:
-        return name, lambda array: (array, None, op, root)
+        return Method(name, (), {"recvbuf": None, "op": op, "root": root})
     if name == "reduce":
-        return name, lambda array: (MPI.IN_PLACE, array, op, root)
-    return name, lambda array: (MPI.IN_PLACE, array, op)
+        return Method(name, (MPI.IN_PLACE,), {"op": op, "root": root})
+    return Method(name, (MPI.IN_PLACE,), {"op": op})
 
 
 def library_can(call: Call) -> bool:

@@ -191,7 +191,7 @@ class MPIWorld(ScheduledWorld):
         received: Array | None = None,
     ) -> Any:
         """A call like an earlier one is made without finding out anew what to do: most calls of a program are."""
-        if type(buffer) is not np.ndarray or counts is not None or received is not None or type(op) is not str:
+        if type(buffer) is not np.ndarray or counts is not None or received is not None:
             return super()._run(collective, buffer, algorithm, op, root, counts, received)
         key = (collective, algorithm, op, root, buffer.dtype, buffer.size)
         again = self._again.get(key)
@@ -199,7 +199,7 @@ class MPIWorld(ScheduledWorld):
             return again(buffer)
         plan = self._bound(collective, buffer, algorithm, op, root)
         result = plan.run()
-        if self.check is None and again is None and (again := plan.again()):
+        if self.check is None and again is None and isinstance(op, str) and (again := plan.again()):
             if len(self._again) >= REMEMBERED:
                 self._again.clear()
             self._again[key] = again
