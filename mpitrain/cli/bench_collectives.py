@@ -133,17 +133,20 @@ def check_place(world: World, options: Options) -> None:
 
 
 def measure(world: World, collective: str, options: Options) -> Iterator[dict[str, Any]]:
-    """A record for each size and way. Collective."""
+    """A record for each size and way. Collective.
+
+    Each size has arrays of its own, as programs have: a part of a much larger one may lie on huge pages, on which the
+    kernel copies three times as fast.
+    """
     dtype = dtype_of(options.dtype)
-    most = max(options.sizes) // dtype.itemsize
-    ours = world.empty(most, dtype) if options.memory == "window" else np.empty(most, dtype)
-    theirs = np.empty(most, dtype)
+    window = world.empty(max(options.sizes) // dtype.itemsize, dtype) if options.memory == "window" else None
     adhoc = options.call == "adhoc"
     for nbytes in options.sizes:
         count = nbytes // dtype.itemsize
-        library, why_not = library_or_reason(world, collective, theirs[:count])
+        ours = np.empty(count, dtype) if window is None else window[:count]
+        library, why_not = library_or_reason(world, collective, np.empty(count, dtype))
         for algorithm, engine in named(world, collective, options.algorithm, adhoc, library is not None):
-            way = our_way(world, collective, ours[:count], algorithm, engine, adhoc)
+            way = our_way(world, collective, ours, algorithm, engine, adhoc)
             sides = [way] if library is None else [way, library]
             for side in sides:
                 check(world, collective, side, options.seed)
