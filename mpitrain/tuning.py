@@ -121,7 +121,6 @@ ELSEWHERE: Table = {
 ONCE_ELSEWHERE: Table = ELSEWHERE | {
     "allreduce": (row(32 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
     "reduce_scatter": (row(2 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
-    "reduce": (row(8 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
 }
 """The same for a call without a plan, which must bind its steps anew to data that lie elsewhere."""
 

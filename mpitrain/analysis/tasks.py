@@ -52,13 +52,6 @@ class Place(NamedTuple):
             for chunk in range(start, stop):
                 yield (self.rank, space, chunk)
 
-    def overlaps(self, other: "Place") -> bool:
-        return self.rank == other.rank and (
-            self.staged == other.staged
-            if self.staged is not None or other.staged is not None
-            else self.chunks.overlaps(other.chunks)
-        )
-
     def __str__(self) -> str:
         return f"message {self.staged}" if self.staged is not None else f"rank {self.rank}'s {self.chunks}"
 
