@@ -8,11 +8,13 @@
     sizes      any                       worlds it works for
     paper      Patarasuk and Yuan, ...   where it comes from
 
-Formulas are Python in p (ranks), n (bytes), core (the largest power of two up to p) and guests (p - core).
+Formulas are Python in p (ranks), n (bytes), core (the largest power of two up to p), guests (p - core), the algorithm's
+parameters, and functions of its module.
 """
 
 import re
 from fractions import Fraction
+from inspect import isfunction
 
 from mpitrain.analysis.price import bytes_sent
 from mpitrain.analysis.prove import Proof
@@ -33,10 +35,13 @@ def read(algorithm: Algorithm) -> dict[str, str]:
     return card
 
 
-def evaluate(formula: str, size: int) -> Fraction:
-    """A card's formula at one size, for n = 1."""
+def evaluate(formula: str, schedule: Schedule) -> Fraction:
+    """A card's formula for one schedule, for n = 1."""
+    size = schedule.size
     core = core_size(size)
+    written_in = getattr(schedule.algorithm.steps, "__globals__", {})
     names = {
+        **{name: value for name, value in written_in.items() if isfunction(value)}, **schedule.parameters,
         "p": size, "n": Fraction(1), "core": core, "guests": size - core,
         "log2": lambda x: x.bit_length() - 1, "ceil_log2": lambda x: (x - 1).bit_length(),
         "min": min, "max": max, "sum": sum, "range": range,
@@ -49,14 +54,14 @@ def evaluate(formula: str, size: int) -> Fraction:
 
 def check(schedule: Schedule, proof: Proof) -> None:
     """`ScheduleError` where the schedule is not what its card says. "any" and "no" claim nothing at a single size."""
-    card, size = read(schedule.algorithm), schedule.size
+    card = read(schedule.algorithm)
     measured = {
         "steps": Fraction(rounds(schedule)),
-        "bytes": max(bytes_sent(schedule, rank) for rank in range(size)),
+        "bytes": max(bytes_sent(schedule, rank) for rank in range(schedule.size)),
         "roundings": Fraction(proof.roundings),
     }
     for name, found in measured.items():
-        expected = evaluate(card[name], size)
+        expected = evaluate(card[name], schedule)
         if found != expected:
             raise ScheduleError(
                 f"{schedule}: the card's {name} do not hold", expected=f"{card[name]} = {expected}", found=found

@@ -35,7 +35,7 @@ class Memory(Generic[Value]):
     def __init__(self, schedule: Schedule, domain: Domain[Value]):
         self._schedule, self._domain = schedule, domain
         self._promise = PROMISES[schedule.algorithm.collective]
-        self._spaces = (OUTPUT, SCRATCH) if schedule.algorithm.in_place else (INPUT, OUTPUT, SCRATCH)
+        self._spaces = (OUTPUT, SCRATCH) if schedule.algorithm.kind.in_place else (INPUT, OUTPUT, SCRATCH)
         self._ranks: list[dict[Space, dict[int, Value]]] = []
         for rank in range(schedule.size):
             start = {chunk: self._promise.before(schedule, rank, chunk) for chunk in range(schedule.chunks)}
@@ -109,6 +109,13 @@ class Memory(Generic[Value]):
                 "names a chunk that is not there", rank=rank, step=number, chunk=chunks,
                 expected=f"one of {there} or scratch", found=chunks,
             )  # fmt: skip
+        if space is not SCRATCH:
+            for chunk in range(start, stop):
+                if not self._promise.room(self._schedule, rank, chunk, space is INPUT):
+                    raise ScheduleError(
+                        f"the caller has no memory for {space[chunk]} here", rank=rank, step=number, chunk=chunks,
+                        expected="chunks that are given or wanted here, or scratch", found=chunks,
+                    )  # fmt: skip
         if self._schedule.algorithm.equal_blocks:
             return ["any"] * (stop - start)
         return [self._promise.length(rank, chunk % count, space is INPUT) for chunk in range(start, stop)]

@@ -23,12 +23,14 @@ class Promise(NamedTuple):
     """`before(schedule, rank, chunk)` is the contribution that stands there at the start, None if nothing does.
 
     `after(schedule, rank, chunk)` are the contributions that must end there in rank order, None if anything may.
-    `length(rank, chunk, given)` labels the length of a chunk of the input (given) or the output.
+    `length(rank, chunk, given)` labels the length of a chunk of the input (given) or the output. `room(schedule, rank,
+    chunk, given)`: whether the caller has memory for it.
     """
 
     before: Callable[[Schedule, int, int], Contribution | None]
     after: Callable[[Schedule, int, int], Contributions | None]
     length: Callable[[int, int, bool], Hashable] = lambda rank, chunk, given: chunk
+    room: Callable[[Schedule, int, int, bool], bool] = lambda schedule, rank, chunk, given: True
 
 
 def _own(schedule: Schedule, rank: int, chunk: int) -> Contribution:
@@ -40,8 +42,9 @@ def _from_all(schedule: Schedule, rank: int, chunk: int) -> Contributions:
 
 
 @lru_cache(maxsize=1024)  # Every rank of an allreduce is promised the same.
-def _all_of(size: int, chunk: int) -> Contributions:
-    return tuple(Contribution(source, chunk) for source in range(size))
+def _all_of(ranks: int, chunk: int) -> Contributions:
+    """Of the first so many ranks."""
+    return tuple(Contribution(source, chunk) for source in range(ranks))
 
 
 PROMISES = {
@@ -56,15 +59,24 @@ PROMISES = {
         lambda s, rank, chunk: Contribution(rank, chunk) if rank == s.root else None,
         lambda s, rank, chunk: (Contribution(s.root, chunk),),
     ),
+    "gather": Promise(
+        lambda s, rank, chunk: Contribution(rank, chunk) if rank == chunk else None,
+        lambda s, rank, chunk: (Contribution(chunk, chunk),) if rank == s.root else None,
+        room=lambda s, rank, chunk, given: rank == chunk if given else rank == s.root,
+    ),
+    "scatter": Promise(
+        lambda s, rank, chunk: Contribution(rank, chunk) if rank == s.root else None,
+        lambda s, rank, chunk: (Contribution(s.root, chunk),) if rank == chunk else None,
+        room=lambda s, rank, chunk, given: rank == s.root if given else rank == chunk,
+    ),
     "alltoall": Promise(
         _own,
         lambda s, rank, chunk: (Contribution(chunk, rank),),
         lambda rank, chunk, given: (rank, chunk) if given else (chunk, rank),
     ),
-    "exscan": Promise(
-        _own,
-        lambda s, rank, chunk: tuple(Contribution(lower, chunk) for lower in range(rank)) or None,
-    ),
+    "scan": Promise(_own, lambda s, rank, chunk: _all_of(rank + 1, chunk)),
+    "exscan": Promise(_own, lambda s, rank, chunk: _all_of(rank, chunk) or None),
+    "barrier": Promise(_own, _from_all),
     "gossip": Promise(_own, _from_all),
 }
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from mpitrain.analysis.memory import Memory
 from mpitrain.analysis.promise import PROMISES, Contributions, spell
 from mpitrain.analysis.replay import replay
-from mpitrain.analysis.values import Mixture, Mixtures, Sum, Sums
+from mpitrain.analysis.values import Heard, Mixture, Mixtures, Sum, Sums
 from mpitrain.collectives.algorithm import Opaque, Schedule
 from mpitrain.collectives.schedule import ScheduleError
 
@@ -55,7 +55,7 @@ def prove(schedule: Schedule | Opaque) -> Proof:
 
 def _prove_sums(schedule: Schedule) -> Proof:
     """Every rank ends with exactly the contributions that its collective promises."""
-    memory = Memory[Sum](schedule, Sums())
+    memory = Memory[Sum](schedule, Heard() if schedule.algorithm.collective == "barrier" else Sums())
     replay(schedule, memory)
     after = PROMISES[schedule.algorithm.collective].after
     roundings, ordered, alike = 0, True, True

@@ -1,4 +1,4 @@
-"""What a value is made of: the two symbolic domains in which a schedule is proved.
+"""What a value is made of: the symbolic domains in which a schedule is proved.
 
 A `Sum` is whose contributions, in which order, and rounded how. A `Mixture` is a weighted sum with exact weights. Both
 carry a name for how they were rounded: values with one name were computed by the same additions, up to exchanging the
@@ -81,6 +81,16 @@ class Sums:
             self._name(*sorted((own.rounding, incoming.rounding))),
             max(own.roundings, incoming.roundings) + 1,
         )
+
+
+class Heard(Sums):
+    """The domain of barriers: who is known to have come. To hear of somebody twice does no harm."""
+
+    def combine(self, own: Sum, incoming: Sum, side: Side, weight: Fraction | None) -> Sum:
+        if weight is not None:
+            self.scale(incoming, weight)
+        heard = tuple(sorted({*own.contributions, *incoming.contributions}))
+        return Sum(heard, own.ranks | incoming.ranks, self._name(heard), 0)
 
 
 @dataclass(frozen=True, slots=True)

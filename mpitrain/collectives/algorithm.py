@@ -1,57 +1,102 @@
 """Algorithms, and their schedules: an algorithm at one size, which is what is proved, priced, drawn and run."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from mpitrain.collectives.kinds import KINDS, Kind
 from mpitrain.collectives.schedule import Combine, Copy, Move, Program, Reduce, ScheduleError, Send, Step
 
 Steps = Callable[..., Iterator[Step]]
 
+Value = int | str | tuple[int, ...]
+"""What a parameter may be: a number, a name, or a list of numbers."""
+
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A collective algorithm: called with (rank, size), and `root` if it is rooted, it yields that rank's steps.
+    """A collective algorithm: called with (rank, size) and its parameters, it yields that rank's steps.
 
-    `chunks(size)` is the number of chunks the data are cut into. `in_place`: the input is in the output from the
-    start. `ordered`: contributions are combined in rank order, so that operations need not commute. `rooted`: takes
-    a `root`. `equal_blocks`: all chunks must be equally long.
+    `chunks(size, **parameters)` is the number of chunks the data are cut into. `ordered`: contributions are combined in
+    rank order, so that operations need not commute. `equal_blocks`: all chunks must be equally long. `parameters` are
+    its own parameters and their values, besides the `root` that rooted collectives have; `given` are those of them that
+    somebody asked for, and which no engine changes.
     """
 
     collective: str
     name: str
     steps: Steps
-    chunks: Callable[[int], int]
-    in_place: bool = True
+    chunks: Callable[..., int]
     ordered: bool = False
-    rooted: bool = False
     equal_blocks: bool = False
+    parameters: tuple[tuple[str, Value], ...] = ()
+    given: frozenset[str] = frozenset()
 
-    def __call__(self, rank: int, size: int, **parameters: int) -> Iterator[Step]:
+    def __call__(self, rank: int, size: int, **parameters: Value) -> Iterator[Step]:
         return self.steps(rank, size, **parameters)
 
     def __str__(self) -> str:
         return f"{self.name}.{self.collective}"
 
     @property
+    def kind(self) -> Kind:
+        return KINDS[self.collective]
+
+    @property
+    def rooted(self) -> bool:
+        return self.kind.rooted
+
+    @property
     def description(self) -> str:
         return self.steps.__doc__ or ""
 
-    def schedule(self, size: int, **parameters: int) -> "Schedule":
-        """This algorithm at one size: what is proved, priced, drawn, simulated and run."""
+    def with_given(self, **given: Value) -> "Algorithm":
+        """The same algorithm with these parameters, which its name then shows; `ScheduleError` for one it has not."""
+        changed = self._with(given)
+        names = self.given | given.keys()
+        shown = ", ".join(f"{name}={spell(value)}" for name, value in changed.parameters if name in names)
+        return replace(changed, given=names, name=f"{self.name.partition('(')[0]}({shown})" if names else self.name)
+
+    def fitted(self, **values: Value) -> "Algorithm":
+        """With those of these parameters that it has and nobody has asked for otherwise."""
+        mine = {name for name, _ in self.parameters} - self.given
+        fitting = {name: value for name, value in values.items() if name in mine}
+        return self._with(fitting) if fitting else self
+
+    def _with(self, values: Mapping[str, Value]) -> "Algorithm":
+        parameters = dict(self.parameters)
+        for name, value in values.items():
+            if name not in parameters:
+                has = f"has {', '.join(parameters)}" if parameters else "has no parameters"
+                raise ScheduleError(f"{self} {has}: found {name}={spell(value)}")
+            if type(value) is not type(parameters[name]) and not isinstance(value, tuple):
+                wanted = f"such as {spell(parameters[name])}" if parameters[name] else "a number"
+                raise ScheduleError(f"{self}: {name}={spell(value)}: expected {wanted}")
+            parameters[name] = value
+        return replace(self, parameters=tuple(parameters.items()))
+
+    def schedule(self, size: int, **parameters: Value) -> "Schedule":
+        """This algorithm at one size: what is proved, priced, drawn, simulated and run. `root` is 0 if not given."""
         if size < 1:
             raise ScheduleError(f"{self} at size {size}: a world has at least one rank")
-        if "root" in parameters and not (self.rooted and 0 <= parameters["root"] < size):
+        root = parameters.pop("root", None)
+        if root is not None and not (self.rooted and isinstance(root, int) and 0 <= root < size):
             raise ScheduleError(
-                f"{self} at size {size}: root {parameters['root']} is not a rank"
+                f"{self} at size {size}: root {root} is not a rank"
                 if self.rooted
-                else f"{self} has no root: found root {parameters['root']}"
+                else f"{self} has no root: found root {root}"
             )
-        return Schedule(self, size, parameters)
+        own = dict(self._with(parameters).parameters)
+        return Schedule(self, size, own if root is None else own | {"root": root})
 
     def schedules(self, size: int) -> "list[Schedule]":
         """One size, with every root if there is one."""
         return [self.schedule(size, root=root) for root in range(size)] if self.rooted else [self.schedule(size)]
+
+
+def spell(value: Value) -> str:
+    """A parameter's value as one writes it: 4, ring, or 3+3+2."""
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -72,19 +117,23 @@ class Schedule:
 
     algorithm: Algorithm
     size: int
-    parameters: dict[str, int]
+    parameters: dict[str, Value]
 
     def __str__(self) -> str:
-        parameters = "".join(f", {name}={value}" for name, value in self.parameters.items())
-        return f"{self.algorithm}(size={self.size}{parameters})"
+        parameters = "".join(f", {name}={spell(value)}" for name, value in self.parameters.items())
+        return f"{self.algorithm.name.partition('(')[0]}.{self.algorithm.collective}(size={self.size}{parameters})"
 
     @property
     def root(self) -> int:
-        return self.parameters.get("root", 0)
+        root = self.parameters.get("root", 0)
+        assert isinstance(root, int)
+        return root
 
     @cached_property
     def chunks(self) -> int:
-        return self.algorithm.chunks(self.size)
+        return self.algorithm.chunks(
+            self.size, **{name: self.parameters[name] for name, _ in self.algorithm.parameters}
+        )
 
     def program(self, rank: int) -> Program:
         """One rank's steps. `ScheduleError` where the algorithm yields something else."""
@@ -123,21 +172,34 @@ def _check_step(schedule: Schedule, rank: int, number: int, step: object) -> Non
                 )
 
 
-def collective(name: str, chunks: Callable[[int], int], **traits: bool) -> Callable[[Steps], Algorithm]:
-    """Make a function of (rank, size) an `Algorithm` for the collective `name`, called after its module."""
+def collective(
+    name: str, chunks: Callable[..., int], *, ordered: bool = False, equal_blocks: bool = False, **parameters: Value
+) -> Callable[[Steps], Algorithm]:
+    """Make a function of (rank, size) an `Algorithm` for the collective `name`, called after its module.
+
+    `parameters` are those of its own, with their defaults; the function and `chunks` take them by name.
+    """
+    if name not in KINDS:
+        raise ScheduleError(f"no collective {name!r}: expected one of {', '.join(KINDS)}")
 
     def named(steps: Steps) -> Algorithm:
         module = steps.__module__.rpartition(".")[2]
-        return Algorithm(name, steps.__name__ if module == "__main__" else module, steps, chunks, **traits)
+        called = steps.__name__ if module == "__main__" else module
+        return Algorithm(name, called, steps, chunks, ordered, equal_blocks, tuple(parameters.items()))
 
     return named
 
 
-def whole(size: int) -> int:
+def whole(size: int, **parameters: Value) -> int:
     """The data are one chunk."""
     return 1
 
 
-def per_rank(size: int) -> int:
+def per_rank(size: int, **parameters: Value) -> int:
     """The data are cut into one chunk per rank."""
     return size
+
+
+def per_segment(size: int, *, segments: int, **parameters: Value) -> int:
+    """The data are cut into `segments` chunks, which follow each other through the ranks."""
+    return segments

@@ -12,7 +12,7 @@ from mpitrain.collectives.algorithm import collective, whole
 from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
 
 
-@collective("bcast", chunks=whole, rooted=True, ordered=True)
+@collective("bcast", chunks=whole, ordered=True)
 def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """From the root down, the largest subtree first.
 
@@ -31,7 +31,7 @@ def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
         yield Step(send=[Send(child, 0)])
 
 
-@collective("reduce", chunks=whole, rooted=True)
+@collective("reduce", chunks=whole)
 def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """From the leaves up, the smallest subtree first.
 

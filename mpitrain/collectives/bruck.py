@@ -12,7 +12,7 @@ from mpitrain.collectives.algorithm import collective, per_rank
 from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Send, Step
 
 
-@collective("alltoall", chunks=per_rank, in_place=False, ordered=True, equal_blocks=True)
+@collective("alltoall", chunks=per_rank, ordered=True, equal_blocks=True)
 def alltoall(rank: int, size: int) -> Iterator[Step]:
     """Input chunk d is the block for rank d; output chunk s is the block from rank s.
 

@@ -1,5 +1,6 @@
 """Every algorithm, by collective and name. To add one, write its file and add its line here."""
 
+import re
 from collections.abc import Mapping
 
 from mpitrain.collectives import (
@@ -11,7 +12,8 @@ from mpitrain.collectives import (
     recursive_doubling,
     ring,
 )  # fmt: skip
-from mpitrain.collectives.algorithm import Algorithm, Opaque
+from mpitrain.collectives.algorithm import Algorithm, Opaque, Value
+from mpitrain.collectives.kinds import KINDS
 from mpitrain.collectives.schedule import ScheduleError
 
 ALLREDUCE = {
@@ -59,14 +61,32 @@ CATALOGUE: Mapping[str, Mapping[str, Algorithm]] = {
 LIBRARY = "library"
 """The name under which the MPI library's own algorithm runs, for every collective that MPI has."""
 
+WRITTEN = re.compile(r"(\w+)(?:\((\w+=[\w+]+(?:, *\w+=[\w+]+)*)\))?")
+"""A name, and parameters if there are any: ring, or chain(segments=16)."""
+
 
 def find(collective: str, name: str) -> Algorithm | Opaque:
-    """The algorithm of that name; `ScheduleError` lists the names that exist."""
+    """The algorithm so called, as "ring" or "chain(segments=16)"; `ScheduleError` lists the names that exist."""
     if collective not in CATALOGUE:
         raise ScheduleError(f"no collective {collective!r}: expected one of {', '.join(CATALOGUE)}")
-    if name == LIBRARY and collective != "gossip":
+    in_mpi = KINDS[collective].in_mpi
+    if name == LIBRARY and in_mpi:
         return Opaque(collective, LIBRARY, f"whatever the MPI library does for {collective}")
-    if name not in CATALOGUE[collective]:
-        names = [*CATALOGUE[collective], *([LIBRARY] if collective != "gossip" else [])]
+    written = WRITTEN.fullmatch(name)
+    algorithm = CATALOGUE[collective].get(written[1]) if written else None
+    if written is None or algorithm is None:
+        names = [*CATALOGUE[collective], *([LIBRARY] if in_mpi else [])]
         raise ScheduleError(f"no algorithm {name!r} for {collective}: expected one of {', '.join(names)}")
-    return CATALOGUE[collective][name]
+    if not written[2]:
+        return algorithm
+    return algorithm.with_given(**dict(_parameter(text) for text in written[2].split(",")))
+
+
+def _parameter(text: str) -> tuple[str, Value]:
+    """From "segments=16", "inner=ring" or "ranks_per_node=3+3+2"."""
+    name, _, value = text.strip().partition("=")
+    if "+" in value:
+        if not all(part.isdigit() for part in value.split("+")):
+            raise ScheduleError(f"{text.strip()}: expected numbers, such as {name}=3+3+2")
+        return name, tuple(map(int, value.split("+")))
+    return name, int(value) if value.isdigit() else value

@@ -67,7 +67,7 @@ def allreduce(rank: int, size: int) -> Iterator[Step]:
     yield from allgather(rank, size)
 
 
-@collective("reduce", chunks=per_rank, rooted=True, ordered=True)
+@collective("reduce", chunks=per_rank, ordered=True)
 def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """Everyone sums its own share, then hands it to the root.
 
@@ -86,7 +86,7 @@ def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
         yield Step(recv=[Copy(peer, peer) for peer in others(rank, size)])
 
 
-@collective("bcast", chunks=per_rank, rooted=True, ordered=True)
+@collective("bcast", chunks=per_rank, ordered=True)
 def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """The root deals out the shares, then everyone hands its own to all who lack it.
 

@@ -78,7 +78,7 @@ def allreduce(rank: int, size: int) -> Iterator[Step]:
         yield Step(send=[Send(guest, everything)])
 
 
-@collective("reduce", chunks=core_size, rooted=True)
+@collective("reduce", chunks=core_size)
 def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """Recursive halving, then the shares climb a binomial tree to the root. Ranks count from the root.
 
@@ -108,7 +108,7 @@ def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
         distance *= 2
 
 
-@collective("bcast", chunks=core_size, rooted=True, ordered=True)
+@collective("bcast", chunks=core_size, ordered=True)
 def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     """Shares descend a binomial tree from the root, then recursive doubling hands them round.
 

@@ -5,12 +5,10 @@ and in room of the lane's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
 
-from mpitrain.analysis.lowering import Lowered, lower
 from mpitrain.analysis.tasks import Place
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Space
@@ -18,15 +16,10 @@ from mpitrain.engines.actions import Action, copying
 from mpitrain.engines.arena import LINE, Arena
 from mpitrain.engines.binding import Piece, cuts_of, even_cuts, scratch_cuts
 from mpitrain.engines.call import Call
+from mpitrain.engines.programs import lowered_of
 
 Positions = Sequence[tuple[int, int]]
 """Of every rank: where its input and its output lie in the arena."""
-
-
-@lru_cache(maxsize=64)
-def lowered_of(algorithm: Algorithm, size: int, root: int) -> Lowered:
-    """Kept, since training calls the same collectives again and again."""
-    return lower(algorithm.schedule(size, **({"root": root} if algorithm.rooted else {})))
 
 
 Buffers = tuple[np.ndarray, ...]
@@ -39,15 +32,15 @@ class CallMemory:
     def __init__(self, call: Call, algorithm: Algorithm, arena: Arena):
         self._rank, self._arena = call.rank, arena
         self.count, self.dtype = call.array.size, call.array.dtype
-        self.lowered = lowered_of(algorithm, call.size, call.root if algorithm.rooted else 0)
+        self.lowered = lowered_of(algorithm, call.size, call.root)
         self.groups = self.lowered.groups[call.rank]
         self.most_groups = max(len(groups) for groups in self.lowered.groups)
         self._cuts = cuts_of(call.counts) if call.counts else even_cuts(self.count, algorithm.chunks(call.size))
         self._scratch = scratch_cuts(self._cuts, self.lowered.scratch)
         in_place = INPUT if call.rank in self.lowered.kept else OUTPUT
-        self._spaces = (in_place,) if algorithm.in_place else (INPUT, OUTPUT)
+        self._spaces = (in_place,) if algorithm.kind.in_place else (INPUT, OUTPUT)
         nbytes, scratch = call.array.nbytes, self._scratch[-1] * call.array.itemsize
-        parts = (nbytes if self.lowered.kept else 0, scratch, nbytes, 0 if algorithm.in_place else nbytes)
+        parts = (nbytes if self.lowered.kept else 0, scratch, nbytes, 0 if algorithm.kind.in_place else nbytes)
         self._room = [0, *accumulate(-(-part // LINE) * LINE for part in parts)]
 
     def room_bytes(self, stand_ins: bool) -> int:

@@ -4,18 +4,19 @@ A subclass brings a `Messenger`, tags for its messages, and what to do for algor
 """
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import find
-from mpitrain.collectives.schedule import Program, ScheduleError
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.actions import Action
 from mpitrain.engines.binding import Piece, bind, check_weights, cuts_of, even_cuts
 from mpitrain.engines.call import Call
 from mpitrain.engines.plan import EnginePlan
+from mpitrain.engines.programs import program_of
 from mpitrain.engines.progress import Observer
 from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
 from mpitrain.engines.tally import TALLY
@@ -28,13 +29,6 @@ if TYPE_CHECKING:
 
 SHARED = "shared"
 """The engine that works in memory of all ranks, and needs no tags."""
-
-
-@lru_cache(maxsize=256)
-def program_of(algorithm: Algorithm, rank: int, size: int, root: int) -> Program:
-    """A rank's program; kept, since training calls the same collectives again and again."""
-    parameters = {"root": root} if algorithm.rooted else {}
-    return algorithm.schedule(size, **parameters).program(rank)
 
 
 class ScheduledWorld(World):
@@ -85,7 +79,7 @@ class ScheduledWorld(World):
             call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
             found, choice = self._chosen(call, algorithm, engine, once=not kept)
             if isinstance(found, Algorithm):
-                check_weights(program_of(found, self.rank, self.size, root if found.rooted else 0), call.array.dtype)
+                check_weights(program_of(found, self.rank, self.size, root), call.array.dtype)
         except Exception as error:
             if self.check is not None:
                 self.check.failed(collective, error)
@@ -130,10 +124,10 @@ class ScheduledWorld(World):
 
     def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> EnginePlan:
         """An algorithm of ours, by messages."""
-        program = program_of(algorithm, self.rank, self.size, call.root if algorithm.rooted else 0)
+        program = program_of(algorithm, self.rank, self.size, call.root)
         cuts = cuts_of(call.counts) if call.counts else even_cuts(call.array.size, algorithm.chunks(self.size))
         output, given, prologue = call.array, None, list[Action]()
-        if not algorithm.in_place:
+        if not algorithm.kind.in_place:
             output, given = call.received, Piece(call.array, cuts)
         elif call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
             output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are

@@ -39,7 +39,7 @@ def execute(schedule, given, lengths, combine):
         for array in given
     ]  # fmt: skip
     for rank in ranks:
-        memory[rank][OUTPUT if schedule.algorithm.in_place else INPUT] = given[rank].copy()
+        memory[rank][OUTPUT if schedule.algorithm.kind.in_place else INPUT] = given[rank].copy()
         memory[rank][OUTPUT] = memory[rank][OUTPUT][: sum(lengths)].copy()
 
     def piece(rank, chunks):

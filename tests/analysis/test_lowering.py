@@ -35,7 +35,7 @@ class Machine:
         self.results = {}
 
     def space_given(self, rank):
-        return OUTPUT if self.schedule.algorithm.in_place and rank not in self.lowered.kept else INPUT
+        return OUTPUT if self.schedule.algorithm.kind.in_place and rank not in self.lowered.kept else INPUT
 
     def order(self, left_out=()):
         """What each event must wait for; `left_out` are pairs of a (rank, group) and one of its waits."""

@@ -71,9 +71,9 @@ def test_the_card_agrees_with_an_independent_count(algorithm, by_definition, pro
                 for chunk, depth in enumerate(output)
                 if promised(schedule, rank, chunk)
             ]
-            assert run.rounds == card.evaluate(claims["steps"], size)
-            assert Fraction(max(run.sent), schedule.chunks) == card.evaluate(claims["bytes"], size)
-            assert max(depths, default=0) == card.evaluate(claims["roundings"], size)
+            assert run.rounds == card.evaluate(claims["steps"], schedule)
+            assert Fraction(max(run.sent), schedule.chunks) == card.evaluate(claims["bytes"], schedule)
+            assert max(depths, default=0) == card.evaluate(claims["roundings"], schedule)
 
 
 def test_gossip_is_exact_at_powers_of_two_only():
@@ -121,11 +121,11 @@ WRONG = {
         "found waiting: rank 1 (step 0) for rank 2, rank 2 (step 0) for rank 3, rank 3 (step 0) for rank 1",
     ),
     "a rank that has ended": (
-        written("bcast", [Step(send=[Send(1, 0)])], [], rooted=True),
+        written("bcast", [Step(send=[Send(1, 0)])], []),
         "rank 0, step 0: waits for ever: expected rank 1 to meet a message, found its program has ended",
     ),
     "nothing there": (
-        written("bcast", [Step(recv=[Copy(1, 0)])], [Step(send=[Send(0, 0)])], rooted=True),
+        written("bcast", [Step(recv=[Copy(1, 0)])], [Step(send=[Send(0, 0)])]),
         "rank 1, step 0, chunk 0: reads a chunk that holds nothing yet: expected a value, found nothing",
     ),
     "nothing in scratch": (
@@ -133,7 +133,7 @@ WRONG = {
         "rank 0, step 1, chunk scratch.0: reads a chunk that holds nothing yet: expected a value, found nothing",
     ),
     "nothing to add to": (
-        written("bcast", [Step(send=[Send(1, 0)])], [Step(recv=[Reduce(0, 0)])], rooted=True),
+        written("bcast", [Step(send=[Send(1, 0)])], [Step(recv=[Reduce(0, 0)])]),
         "rank 1, step 0, chunk 0: reads a chunk that holds nothing yet: expected a value, found nothing",
     ),
     "twice": (
@@ -149,7 +149,7 @@ WRONG = {
     "different chunks": (
         written(
             "alltoall", [Step(local=[Move(INPUT[0], OUTPUT[0]), Combine(INPUT[1], OUTPUT[0])])], [], chunks=per_rank,
-            in_place=False, equal_blocks=True,
+            equal_blocks=True,
         ),
         "rank 0, step 0, chunk 0: adds different chunks: expected chunk 0, found chunk 1 of rank 0",
     ),
@@ -174,7 +174,7 @@ WRONG = {
         "rank 0, step 0, chunk in.0: names a chunk that is not there: expected one of 0 or scratch, found in.0",
     ),
     "no such input": (
-        written("alltoall", [Step(local=[Move(INPUT[1], OUTPUT[0])])], chunks=per_rank, in_place=False),
+        written("alltoall", [Step(local=[Move(INPUT[1], OUTPUT[0])])], chunks=per_rank),
         "rank 0, step 0, chunk in.1: names a chunk that is not there: expected one of in.0, 0 or scratch, found in.1",
     ),
     "a weight": (
@@ -230,17 +230,17 @@ def test_receives_act_in_the_listed_order_and_local_actions_after_them():
     first, second = [Reduce(1, 0), Reduce(2, 0)], [Reduce(2, 0), Reduce(1, 0)]
     for receives, ordered in ((first, True), (second, False)):
         others = [[Step(send=[Send(0, 0)])], [Step(send=[Send(0, 0)])]]
-        assert prove(written("reduce", [Step(recv=receives)], *others, rooted=True)).ordered is ordered
+        assert prove(written("reduce", [Step(recv=receives)], *others)).ordered is ordered
     copied_then_added = Step(recv=[Copy(1, SCRATCH[0])], local=[Combine(SCRATCH[0], OUTPUT[0])])
-    assert prove(written("reduce", [copied_then_added], [Step(send=[Send(0, 0)])], rooted=True)).ordered
+    assert prove(written("reduce", [copied_then_added], [Step(send=[Send(0, 0)])])).ordered
 
 
 def test_messages_of_a_pair_match_in_order():
     sends = [Step(send=[Send(1, 0), Send(1, 1)])]
     in_order, crossed = [Step(recv=[Copy(0, 0)]), Step(recv=[Copy(0, 1)])], [Step(recv=[Copy(0, 1), Copy(0, 0)])]
-    assert prove(written("bcast", sends, in_order, chunks=per_rank, rooted=True)).roundings == 0
+    assert prove(written("bcast", sends, in_order, chunks=per_rank)).roundings == 0
     with pytest.raises(ScheduleError, match="rank 1, step 0, chunk 1: lengths differ"):
-        prove(written("bcast", sends, crossed, chunks=per_rank, rooted=True))
+        prove(written("bcast", sends, crossed, chunks=per_rank))
 
 
 def test_sums_of_the_same_terms_need_not_be_alike():

@@ -66,7 +66,7 @@ def test_an_algorithm_is_named_after_its_module_and_collective():
 
 
 def test_a_decorated_function_is_an_algorithm_and_still_a_function():
-    @collective("bcast", chunks=whole, rooted=True)
+    @collective("bcast", chunks=whole)
     def shout(rank, size, root=0):
         """Rank 0 to rank 1."""
         yield Step(send=[Send(1, 0)]) if rank == root else Step(recv=[Copy(root, 0)])

@@ -3,6 +3,7 @@
 import pytest
 
 from mpitrain.analysis import card
+from mpitrain.collectives import ring
 from mpitrain.collectives.algorithm import collective, whole
 from mpitrain.collectives.schedule import Copy, Reduce, ScheduleError, Send, Step
 
@@ -51,7 +52,7 @@ def test_a_chunk_is_no_fraction():
 @pytest.mark.parametrize("formula", ["p +", "q * 2", "p / 0"])
 def test_a_broken_formula_is_named(formula):
     with pytest.raises(ScheduleError) as failure:
-        card.evaluate(formula, 4)
+        card.evaluate(formula, ring.allreduce.schedule(4))
     assert str(failure.value).startswith(f"the card's formula {formula!r} at p = 4: ")
 
 
