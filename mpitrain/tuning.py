@@ -73,7 +73,11 @@ A_CORE_EACH: Table = {
         row(16 * KIB, "library", "shared direct", "mpi binomial_tree"),
         row(None, "shared direct", "mpi halving_doubling", "library"),
     ),
+    "gather": (row(None, "library"),),
+    "scatter": (row(None, "library"),),
     "alltoall": (row(None, "library", "mpi bruck", "shared bruck"),),
+    "scan": (row(None, "library"),),
+    "barrier": (row(None, "library"),),
     "exscan": (
         row(16 * KIB, "library", "shared recursive_doubling", "mpi recursive_doubling"),
         row(None, "shared recursive_doubling", "mpi recursive_doubling", "library"),

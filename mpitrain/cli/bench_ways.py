@@ -13,7 +13,7 @@ import numpy as np
 
 from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.binding import even_cuts
+from mpitrain.engines.layout import even_cuts
 from mpitrain.errors import UsageError
 from mpitrain.world import World
 

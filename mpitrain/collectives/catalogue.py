@@ -67,15 +67,15 @@ WRITTEN = re.compile(r"(\w+)(?:\((\w+=[\w+]+(?:, *\w+=[\w+]+)*)\))?")
 
 def find(collective: str, name: str) -> Algorithm | Opaque:
     """The algorithm so called, as "ring" or "chain(segments=16)"; `ScheduleError` lists the names that exist."""
-    if collective not in CATALOGUE:
-        raise ScheduleError(f"no collective {collective!r}: expected one of {', '.join(CATALOGUE)}")
+    if collective not in KINDS:
+        raise ScheduleError(f"no collective {collective!r}: expected one of {', '.join(KINDS)}")
     in_mpi = KINDS[collective].in_mpi
     if name == LIBRARY and in_mpi:
         return Opaque(collective, LIBRARY, f"whatever the MPI library does for {collective}")
     written = WRITTEN.fullmatch(name)
-    algorithm = CATALOGUE[collective].get(written[1]) if written else None
+    algorithm = CATALOGUE.get(collective, {}).get(written[1]) if written else None
     if written is None or algorithm is None:
-        names = [*CATALOGUE[collective], *([LIBRARY] if in_mpi else [])]
+        names = [*CATALOGUE.get(collective, {}), *([LIBRARY] if in_mpi else [])]
         raise ScheduleError(f"no algorithm {name!r} for {collective}: expected one of {', '.join(names)}")
     if not written[2]:
         return algorithm

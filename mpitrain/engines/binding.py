@@ -5,8 +5,7 @@ a chunk that the same step still sends or otherwise writes. Empty messages are l
 empty, since they know the lengths.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from mpitrain.collectives.schedule import (
     scratch_chunks,
 )
 from mpitrain.engines.actions import Action, combining, copying, mixing, scaling
+from mpitrain.engines.layout import scratch_cuts
 from mpitrain.engines.reduction import Op, is_float
 
 
@@ -47,31 +47,13 @@ class Piece(NamedTuple):
         return self.array[self.cuts[chunks.start] : self.cuts[chunks.stop]]
 
 
-def even_cuts(count: int, chunks: int) -> list[int]:
-    """Boundaries of `chunks` ranges of `count` elements, as even as can be."""
-    return [i * count // chunks for i in range(chunks + 1)]
-
-
-def cuts_of(counts: Sequence[int]) -> list[int]:
-    return [0, *accumulate(counts)]
-
-
-def scratch_cuts(cuts: Sequence[int], used: int) -> list[int]:
-    """Where `used` chunks of scratch begin: each is as long as the output chunk of its number, modulo their number."""
-    chunks = len(cuts) - 1
-    return cuts_of([cuts[j % chunks + 1] - cuts[j % chunks] for j in range(used)])
-
-
-def bind(program: Program, output: Piece, op: Op, given: Piece | None = None) -> tuple[Stage, ...]:
-    """The stages of `program` over `output` and, for programs that do not work in place, its input `given`."""
-    scratch = scratch_cuts(output.cuts, scratch_chunks(program))
-    pieces = {
-        INPUT: given or output,
-        OUTPUT: output,
-        SCRATCH: Piece(np.empty(scratch[-1], output.array.dtype), scratch),
-    }
+def bind(program: Program, given: Piece, output: Piece, lengths: Sequence[int], op: Op) -> tuple[Stage, ...]:
+    """The stages of `program` over its input `given` and its `output`; scratch is measured by the chunks' `lengths`."""
+    dtype = output.array.dtype
+    scratch = scratch_cuts(lengths, scratch_chunks(program))
+    pieces = {INPUT: given, OUTPUT: output, SCRATCH: Piece(np.empty(scratch[-1], dtype), scratch)}
     binder = _Binder(pieces, op)
-    staging = np.empty(max((binder.staged(step) for step in program), default=0), output.array.dtype)
+    staging = np.empty(max((binder.staged(step) for step in program), default=0), dtype)
     return tuple(binder.stage(step, staging) for step in program)
 
 
@@ -96,7 +78,7 @@ def _must_stage(step: Step, number: int) -> bool:
 
 
 class _Binder:
-    def __init__(self, pieces: dict[Space, Piece], op: Op):
+    def __init__(self, pieces: Mapping[Space, Piece], op: Op):
         self.pieces, self.op = pieces, op
 
     def view(self, chunks: Chunks) -> np.ndarray:

@@ -2,27 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from mpitrain.array import as_array
+from mpitrain.collectives.kinds import KINDS
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.actions import Action
-from mpitrain.engines.binding import cuts_of, even_cuts
+from mpitrain.engines.buffers import Buffers, Counts, in_place, of_alltoall, of_gather, of_scatter
+from mpitrain.engines.layout import Layout, cuts_of, even_lengths
 from mpitrain.engines.reduction import OPS, Op, as_op, check_dtype, divide
 from mpitrain.world import Array
-
-REDUCING = ("allreduce", "reduce", "reduce_scatter", "exscan")
-ROOTED = ("reduce", "bcast")
-BY_BLOCKS = ("reduce_scatter", "allgather", "alltoall")
 
 
 class Call:
     """What one rank passes to a collective.
 
-    `array` is its buffer, flat; `counts` are the ranks' blocks, empty where there are none; `received` is where an
-    alltoall arrives, the buffer itself for all others.
+    `array` is its buffer, flat, and `received` where its result arrives: the buffer itself for collectives in place.
+    `counts` are the ranks' blocks, empty where there are none. `count` and `nbytes`, the size of the whole, are alike
+    on all ranks: 0 for an alltoall to which counts were given, of which no rank knows the whole.
     """
 
     def __init__(
@@ -30,53 +28,61 @@ class Call:
         collective: str,
         rank: int,
         size: int,
-        buffer: Array,
-        op: str | Op | Callable[[Any, Any], Any],
-        root: int,
-        counts: Sequence[int] | None,
-        received: Array | None,
+        buffer: Array | None,
+        op: str | Op | Callable[[Any, Any], Any] = "sum",
+        root: int = 0,
+        counts: Counts = None,
+        received: Array | None = None,
+        received_counts: Counts = None,
     ):
         self.collective, self.rank, self.size, self.root = collective, rank, size, root
-        self.returned = as_array(buffer)  # in the caller's shape
-        self.array = self.received = flat(collective, self.returned)
-        self.reduces = collective in REDUCING
-        self.op = as_op(op)
+        if collective not in KINDS:
+            raise ScheduleError(f"no collective {collective!r}: expected one of {', '.join(KINDS)}")
+        self.kind = KINDS[collective]
+        if self.kind.rooted and not 0 <= root < size:
+            raise ValueError(f"{collective}: root {root}: expected a rank below {size}")
+        found = self._buffers(buffer, counts, received, received_counts)
+        self.array, self.received, self.returned, self.counts, self.exchanged = found
+        self.op = as_op("max" if collective == "barrier" else op)
         if self.reduces:
             check_dtype(self.op, self.array.dtype)
-        if collective in ROOTED and not 0 <= root < size:
-            raise ValueError(f"{collective}: root {root}: expected a rank below {size}")
-        if counts is not None and collective not in ("reduce_scatter", "allgather"):
-            raise ValueError(f"{collective}: takes no counts: expected them for reduce_scatter and allgather only")
-        self.counts = self._counts(counts) if collective in BY_BLOCKS else []
-        if collective == "alltoall":
-            self.returned = np.empty_like(self.array) if received is None else as_array(received)
-            self.received = self._checked(flat(collective, self.returned))
+        self.dtype = self.array.dtype
+        self.count = 0 if self.exchanged else sum(self.counts) if self.counts else self.array.size
+        self.nbytes = self.count * self.dtype.itemsize
+        self.known: Sequence[tuple[Sequence[int], Sequence[int]]] | None = None
+
+    @property
+    def reduces(self) -> bool:
+        return self.kind.reduces
 
     def part(self, part: slice) -> "Call":
         """The same call on some of its elements."""
-        return Call(self.collective, self.rank, self.size, self.array[part], self.op, self.root, None, None)
+        return Call(self.collective, self.rank, self.size, self.array[part], self.op, self.root)
 
-    def _counts(self, counts: Sequence[int] | None) -> list[int]:
-        count = self.array.size
-        if counts is None:
-            if self.collective == "alltoall" and count % self.size:
-                raise ValueError(f"alltoall: {count} elements: expected a multiple of the {self.size} ranks")
-            return [stop - start for start, stop in pairwise(even_cuts(count, self.size))]
-        if len(counts) != self.size or sum(counts) != count or min(counts) < 0:
-            raise ValueError(
-                f"{self.collective}: counts {list(counts)}: expected {self.size} counts, one a rank, of sum {count}"
-            )
-        return list(counts)
+    def layout(self, chunks: int) -> Layout:
+        """How long the chunks are, if the data are cut into so many (by blocks: as many as there are ranks).
 
-    def _checked(self, received: np.ndarray) -> np.ndarray:
-        if received.size != self.array.size or received.dtype != self.array.dtype:
-            raise ValueError(
-                f"alltoall: receives {received.size} x {received.dtype}: "
-                f"expected {self.array.size} x {self.array.dtype}, as is sent"
-            )
-        if np.may_share_memory(received, self.array):
-            raise ValueError("alltoall: sends and receives in one buffer: expected two, or none to receive in")
-        return received
+        Of an alltoall to which counts were given, other ranks' chunks are `known` once the ranks have told each other.
+        """
+        if self.exchanged is None:
+            return Layout(self.collective, self.root, self.counts or even_lengths(self.array.size, chunks))
+        nothing = [0] * self.size
+        known = self.known or [self.exchanged if r == self.rank else (nothing, nothing) for r in range(self.size)]
+        return Layout(self.collective, self.root, self.counts, known)
+
+    def _buffers(
+        self, buffer: Array | None, counts: Counts, received: Array | None, received_counts: Counts
+    ) -> Buffers:
+        collective, place = self.collective, (self.rank, self.size, self.root)
+        if collective == "scatter":
+            return of_scatter(buffer, received, *place, counts)
+        if collective == "gather":
+            return of_gather(buffer, received, *place, counts)
+        if collective == "alltoall":
+            return of_alltoall(buffer, received, self.size, counts, received_counts)
+        if collective == "barrier" and buffer is None:
+            buffer = np.zeros(1, np.uint8)  # the token
+        return in_place(collective, buffer, self.size, counts, self.kind.by_blocks)
 
     @property
     def buffers(self) -> tuple[np.ndarray, ...]:
@@ -92,7 +98,7 @@ class Call:
     @property
     def result(self) -> Any:
         """What the call returns, once it is done."""
-        if self.collective == "reduce" and self.rank != self.root:
+        if self.collective in ("reduce", "gather") and self.rank != self.root:
             return None
         return self.block if self.collective == "reduce_scatter" else self.returned
 
@@ -101,7 +107,7 @@ class Call:
         """By what this rank divides its result once all is summed, for a mean; 0 where it does not."""
         if not self.reduces or self.op is not OPS["mean"] or self.result is None:
             return 0
-        return self.rank if self.collective == "exscan" else self.size
+        return {"scan": self.rank + 1, "exscan": self.rank}.get(self.collective, self.size)
 
     def epilogue(self) -> list[Action]:
         """What is left to do once all is summed."""
@@ -130,13 +136,3 @@ def finish(call: Call, blocks_come_first: bool = False) -> Callable[[np.ndarray]
         return result
 
     return finished
-
-
-def flat(call: str, buffer: Array, written: bool = True) -> np.ndarray:
-    """`buffer` as a flat array over the same memory. `ValueError` for gaps, or if it is to be `written` and may not."""
-    array = as_array(buffer)
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{call}: a buffer of shape {array.shape} with gaps: expected contiguous memory")
-    if written and not array.flags.writeable:
-        raise ValueError(f"{call}: a read-only buffer: expected one that may be written")
-    return array.reshape(-1)

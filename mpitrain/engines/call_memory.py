@@ -5,7 +5,6 @@ and in room of the lane's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
 
 import numpy as np
 
@@ -14,9 +13,10 @@ from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Space
 from mpitrain.engines.actions import Action, copying
 from mpitrain.engines.arena import LINE, Arena
-from mpitrain.engines.binding import Piece, cuts_of, even_cuts, scratch_cuts
+from mpitrain.engines.binding import Piece
 from mpitrain.engines.call import Call
-from mpitrain.engines.programs import lowered_of
+from mpitrain.engines.layout import cuts_of, scratch_cuts
+from mpitrain.engines.programs import lowered_of, schedule_of
 
 Positions = Sequence[tuple[int, int]]
 """Of every rank: where its input and its output lie in the arena."""
@@ -31,17 +31,18 @@ class CallMemory:
 
     def __init__(self, call: Call, algorithm: Algorithm, arena: Arena):
         self._rank, self._arena = call.rank, arena
-        self.count, self.dtype = call.array.size, call.array.dtype
+        self.dtype = call.dtype
         self.lowered = lowered_of(algorithm, call.size, call.root)
         self.groups = self.lowered.groups[call.rank]
         self.most_groups = max(len(groups) for groups in self.lowered.groups)
-        self._cuts = cuts_of(call.counts) if call.counts else even_cuts(self.count, algorithm.chunks(call.size))
-        self._scratch = scratch_cuts(self._cuts, self.lowered.scratch)
+        schedule = schedule_of(algorithm, call.size, call.root)
+        self._layout = layout = call.layout(schedule.chunks)
+        self._scratch = scratch_cuts(layout.lengths, self.lowered.scratch)
         in_place = INPUT if call.rank in self.lowered.kept else OUTPUT
         self._spaces = (in_place,) if algorithm.kind.in_place else (INPUT, OUTPUT)
-        nbytes, scratch = call.array.nbytes, self._scratch[-1] * call.array.itemsize
-        parts = (nbytes if self.lowered.kept else 0, scratch, nbytes, 0 if algorithm.kind.in_place else nbytes)
-        self._room = [0, *accumulate(-(-part // LINE) * LINE for part in parts)]
+        given, gotten = (max(sum(layout.of(rank, space)) for rank in range(call.size)) for space in (INPUT, OUTPUT))
+        parts = (gotten if self.lowered.kept else 0, self._scratch[-1], given, 0 if algorithm.kind.in_place else gotten)
+        self._room = cuts_of([-(-part * self.dtype.itemsize // LINE) * LINE for part in parts])
 
     def room_bytes(self, stand_ins: bool) -> int:
         """How much room the lane must have, with stand-ins or without. Alike on all ranks."""
@@ -70,11 +71,12 @@ class CallMemory:
         caller = self.lowered.callers[self._rank]
         for space, buffer, position, at in zip(self._spaces, buffers, own, self.positions(own, room), strict=False):
             if position is None:
-                stand_in = self._arena.view(self._rank, at, self.count, self.dtype)
+                cuts = self._layout.cuts(self._rank, space)
+                stand_in = self._arena.view(self._rank, at, cuts[-1], self.dtype)
                 for cells, actions, source, target in (
                     (caller.read, there, buffer, stand_in), (caller.written, back, stand_in, buffer)
                 ):  # fmt: skip
-                    parts = self._runs(space, cells if whole else cells & caller.shared)
+                    parts = _runs(cuts, space, cells if whole else cells & caller.shared)
                     actions += [copying(source[part], target[part]) for part in parts]
         return there, back
 
@@ -91,13 +93,14 @@ class CallMemory:
                 return Piece(view, self._scratch)
             kept = space is OUTPUT and rank in self.lowered.kept
             position = room if kept else positions[rank][space is OUTPUT]
-            return Piece(self._arena.view(rank, position, self.count, self.dtype), self._cuts)
+            cuts = self._layout.cuts(rank, space)
+            return Piece(self._arena.view(rank, position, cuts[-1], self.dtype), cuts)
 
         def view(place: Place) -> np.ndarray:
             rank, chunks, _ = place
             space = chunks.space
             if private and rank == self._rank and space in private and (space, chunks.start) not in shared:
-                return Piece(private[space], self._cuts).view(chunks)
+                return Piece(private[space], self._layout.cuts(rank, space)).view(chunks)
             if (rank, space) not in pieces:
                 pieces[rank, space] = piece(rank, space)
             return pieces[rank, space].view(chunks)
@@ -108,12 +111,13 @@ class CallMemory:
         """This rank's buffers that lie elsewhere."""
         return {s: b for s, b, position in zip(self._spaces, buffers, own, strict=True) if position is None}
 
-    def _runs(self, space: Space, cells: frozenset[tuple[Space, int]]) -> list[slice]:
-        """Ranges of elements that hold these chunks of one space."""
-        runs: list[slice] = []
-        for chunk in sorted(chunk for of, chunk in cells if of is space):
-            start, stop = self._cuts[chunk], self._cuts[chunk + 1]
-            if runs and runs[-1].stop == start:
-                start = runs.pop().start
-            runs.append(slice(start, stop))
-        return runs
+
+def _runs(cuts: Sequence[int], space: Space, cells: frozenset[tuple[Space, int]]) -> list[slice]:
+    """Ranges of elements that hold these chunks of one space."""
+    runs: list[slice] = []
+    for chunk in sorted(chunk for of, chunk in cells if of is space):
+        start, stop = cuts[chunk], cuts[chunk + 1]
+        if runs and runs[-1].stop == start:
+            start = runs.pop().start
+        runs.append(slice(start, stop))
+    return runs

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mpitrain.engines.call import ROOTED, Call
+from mpitrain.engines.call import Call
 from mpitrain.engines.call_site import call_site
 from mpitrain.engines.messages import MPIMessenger
 from mpitrain.engines.mismatch import END, Called, mismatch_text
@@ -68,8 +68,8 @@ class Check:
     def bound(self, call: Call, operation: Operation, counts: Sequence[int] | None, kept: bool) -> None:
         """Agree on a collective, by the name of the World's method that was called for it."""
         self.agree(f"plan of {call.collective}" if kept else _method(), _arguments(operation) | {
-            "root": call.root if call.collective in ROOTED else None,
-            "counts": None if counts is None else list(counts),
+            "root": call.root if call.kind.rooted else None,
+            "counts": None if counts is None or call.exchanged is not None else list(counts),
         })  # fmt: skip
 
     def plan(self, plan: EnginePlan) -> "CheckedPlan":

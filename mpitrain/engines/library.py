@@ -1,15 +1,16 @@
 """The MPI library's own collectives, behind the same calls: opaque, to run and to compare with."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.collectives.kinds import KINDS
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.binding import cuts_of
 from mpitrain.engines.call import Call, finish
+from mpitrain.engines.layout import cuts_of
 from mpitrain.engines.messages import KNOWN, MPIMessenger, as_words
 from mpitrain.engines.plan import Again
 from mpitrain.engines.reduction import OPS, Op
@@ -64,7 +65,7 @@ class LibraryPlan(StagedPlan):
 
     def again(self) -> Again | None:
         """`run` on other arrays of this type and size, at the least cost: small calls are made by the thousand."""
-        if self.operation.collective == "alltoall":
+        if not KINDS[self.operation.collective].in_place:
             return None
         operation, progress, finishing = self.operation, self.messenger.progress, self._finish
         now, blocking, shown = progress.now, self._blocking, self._shown
@@ -95,7 +96,7 @@ def bare_call(collective: str, array: np.ndarray, root: int = 0) -> BareCall:
     On `MPI.COMM_WORLD` itself, without a record, without an epilogue. `ScheduleError` where the library cannot do it.
     """
     comm = MPI.COMM_WORLD
-    call = Call(collective, comm.Get_rank(), comm.Get_size(), array, "sum", root, None, None)
+    call = Call(collective, comm.Get_rank(), comm.Get_size(), array, root=root)
     method = _method(call)
     result = call.array[: call.block.size] if collective == "reduce_scatter" else call.array
     return BareCall(partial(method.of(comm), method.shows(call.array)), result)
@@ -116,11 +117,12 @@ class Method(NamedTuple):
     before: tuple[Any, ...] = ()
     named: Mapping[str, Any] = {}
     shown: Callable[[np.ndarray], Any] | None = None
+    takes_array: bool = True
 
     def of(self, comm: MPI.Intracomm, blocking: bool = True) -> Callable[[Any], Any]:
         """To be called with what stands for the array."""
-        name = self.name.capitalize() if blocking else f"I{self.name}"
-        return partial(getattr(comm, name), *self.before, **self.named)
+        method = getattr(comm, self.name.capitalize() if blocking else f"I{self.name}")
+        return partial(method, *self.before, **self.named) if self.takes_array else lambda array: method()
 
     def shows(self, array: np.ndarray) -> Any:
         return array if self.shown is None else self.shown(array)
@@ -128,19 +130,18 @@ class Method(NamedTuple):
 
 def _method(call: Call) -> Method:
     name, root = call.collective, call.root
-    words = None if call.array.dtype.char in KNOWN else as_words
+    words = None if call.dtype.char in KNOWN else as_words
+    if name == "barrier":
+        return Method(name, takes_array=False)
     if name == "bcast":
         return Method(name, (), {"root": root}, words)
-    if name == "alltoall":
-        return Method(name, (), {"recvbuf": as_words(call.received)}, words)
     if name == "allgather":
         if len(set(call.counts)) == 1:
             return Method(name, (MPI.IN_PLACE,), {}, words)
-        unit = as_words(call.array)
-        counts = [count * (call.array.itemsize // unit.itemsize) for count in call.counts]
-        places, kind = cuts_of(counts)[:-1], MPI.Datatype.fromcode(unit.dtype.char)
-        return Method("allgatherv", (MPI.IN_PLACE,), {}, lambda array: [as_words(array), counts, places, kind])
-    op = _op(call.op, call.array.dtype)
+        return Method("allgatherv", (MPI.IN_PLACE,), {}, partial(_blocks, call.counts))
+    if not call.kind.in_place:
+        return _moving(call)
+    op = _op(call.op, call.dtype)
     if name == "reduce_scatter":
         return Method(name, (MPI.IN_PLACE,), {"recvcounts": call.counts, "op": op})
     if name == "reduce" and call.rank != root:
@@ -150,9 +151,42 @@ def _method(call: Call) -> Method:
     return Method(name, (MPI.IN_PLACE,), {"op": op})
 
 
+def _moving(call: Call) -> Method:
+    """Of gather, scatter and alltoall: from one buffer to another."""
+    name, at_root = call.collective, {"root": call.root} if call.kind.rooted else {}
+    equal = len(set(call.counts)) == 1 and call.exchanged is None
+    given, received = call.exchanged or (call.counts, call.counts)
+    shown: Callable[[np.ndarray], Any] = as_words if equal else partial(_blocks, given)
+    arrives: Any = as_words(call.received) if equal else _blocks(received, call.received)
+    if name == "gather":
+        shown, arrives = as_words, arrives if call.rank == call.root else None
+        if call.rank == call.root and np.may_share_memory(call.array, call.received):
+            shown = _in_its_place
+    if name == "scatter":
+        shown, arrives = (shown if call.rank == call.root else _nothing), as_words(call.received)
+        if call.rank == call.root and np.may_share_memory(call.array, call.received):
+            arrives = MPI.IN_PLACE
+    return Method(name if equal else f"{name}v", (), {"recvbuf": arrives, **at_root}, shown)
+
+
+def _blocks(counts: Sequence[int], array: np.ndarray) -> list[Any]:
+    """As MPI's v-forms want it."""
+    words = as_words(array)
+    counts = [count * (array.itemsize // words.itemsize) for count in counts]
+    return [words, counts, cuts_of(counts)[:-1], MPI.Datatype.fromcode(words.dtype.char)]
+
+
+def _in_its_place(array: np.ndarray) -> Any:
+    return MPI.IN_PLACE
+
+
+def _nothing(array: np.ndarray) -> None:
+    """What others than the root give to a scatter."""
+
+
 def library_can(call: Call) -> bool:
     """Whether the library knows the operation and the type."""
-    if not call.reduces:
+    if not call.reduces or call.collective == "barrier":
         return True
     try:
         _op(call.op, call.array.dtype)

@@ -4,6 +4,7 @@ Messages travel as plain words, so that every type of number can; what is reduce
 """
 
 import os
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -106,4 +107,4 @@ class MessageWork(Work):
 
 def as_words(array: np.ndarray) -> np.ndarray:
     """The same memory as numbers that MPI knows: of their own type, or as unsigned integers."""
-    return array if array.dtype.char in KNOWN else array.view(f"u{min(array.itemsize, 8)}")
+    return array if array.dtype.char in KNOWN else array.view(f"u{gcd(array.itemsize, 8)}")

@@ -3,7 +3,7 @@
 import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.call import Call, flat
+from mpitrain.engines.buffers import Counts, flat
+from mpitrain.engines.call import Call
 from mpitrain.engines.calls import AlikeCalls, CallPlan
 from mpitrain.engines.check import Check, wanted
 from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import Message, MessageWork, MPIMessenger
+from mpitrain.engines.placement import place
 from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
@@ -49,7 +51,7 @@ class MPIWorld(ScheduledWorld):
         self._caller_messages = comm.Dup()
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
-        self.node, self.node_rank, self.node_size = self._place()
+        self.node, self.node_rank, self.node_size, self.node_sizes = place(self._comm)
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
         self.engines = self._possible_engines(engine)
@@ -69,20 +71,6 @@ class MPIWorld(ScheduledWorld):
         if trap:
             raise UsageError(trap, agreed=True)
         return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD), engine)
-
-    def _place(self) -> tuple[int, int, int]:
-        """node, node_rank, node_size."""
-        pretended = os.environ.get("MPITRAIN_RANKS_PER_NODE")
-        if pretended is not None:
-            if not pretended.isdigit() or int(pretended) < 1:
-                raise UsageError(f"MPITRAIN_RANKS_PER_NODE={pretended}: expected a number of ranks, 1 or more")
-            node = self.rank // int(pretended)
-        else:
-            host = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
-            node = host.bcast(self.rank)
-            host.Free()
-        nodes = self._comm.allgather(node)
-        return sorted(set(nodes)).index(node), nodes[: self.rank].count(node), nodes.count(node)
 
     def _possible_engines(self, asked: str) -> tuple[str, ...]:
         """The engines that this world may use, the best first."""
@@ -113,13 +101,16 @@ class MPIWorld(ScheduledWorld):
             self._shared = SharedEngine(self._comm, self.progress, self.crowded)
         return self._shared
 
-    def barrier(self) -> None:
+    def barrier(self, *, algorithm: AlgorithmLike = "auto") -> None:
+        if algorithm != "auto":
+            return super().barrier(algorithm=algorithm)
         self._check_open()
         TALLY.collectives += 1
         if self.check is not None:
             self.check.agree("barrier")
         self.progress.wait_for_all()
         self._comm.Barrier()
+        return None
 
     def start_send(self, buffer: Array, peer: int, tag: int = 0) -> Work:
         self._check_open()
@@ -183,16 +174,17 @@ class MPIWorld(ScheduledWorld):
     def _run(
         self,
         collective: str,
-        buffer: Array,
+        buffer: Array | None,
         algorithm: AlgorithmLike,
         op: Any = "sum",
         root: int = 0,
-        counts: Sequence[int] | None = None,
+        counts: Counts = None,
         received: Array | None = None,
+        received_counts: Counts = None,
     ) -> Any:
         """A call like an earlier one is made without finding out anew what to do: most calls of a program are."""
         if type(buffer) is not np.ndarray or counts is not None or received is not None:
-            return super()._run(collective, buffer, algorithm, op, root, counts, received)
+            return super()._run(collective, buffer, algorithm, op, root, counts, received, received_counts)
         key = (collective, algorithm, op, root, buffer.dtype, buffer.size)
         again = self._again.get(key)
         if again is not None and buffer.flags.carray and not self.progress.under_way:
@@ -235,6 +227,9 @@ class MPIWorld(ScheduledWorld):
     def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> EnginePlan:
         if operation.engine != SHARED:
             return super()._plan(call, algorithm, operation, choice, kept)
+        if call.exchanged is not None:
+            self.progress.wait_for_all()
+            call.known = self._comm.allgather(call.exchanged)
         elsewhere = None
         if choice.elsewhere is not None:
             other = replace(operation, algorithm=choice.elsewhere.algorithm, engine=choice.elsewhere.engine)

@@ -49,7 +49,7 @@ def check_dtype(op: Op, dtype: np.dtype) -> None:
     """`TypeError` where the operation does not fit the type."""
     if op is OPS["mean"] and not is_float(dtype):
         raise TypeError(f"op 'mean' needs floats: found {dtype}; use op='sum' and divide")
-    if dtype.kind not in "iub" and not is_float(dtype):
+    if op is OPS.get(op.name) and dtype.kind not in "iub" and not is_float(dtype):
         raise TypeError(f"op {op.name!r} needs numbers: found {dtype}")
 
 

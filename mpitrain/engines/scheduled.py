@@ -3,7 +3,6 @@
 A subclass brings a `Messenger`, tags for its messages, and what to do for algorithms that are not ours.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,14 @@ import numpy as np
 
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import find
-from mpitrain.collectives.schedule import ScheduleError
+from mpitrain.collectives.schedule import INPUT, OUTPUT, ScheduleError
 from mpitrain.engines.actions import Action
-from mpitrain.engines.binding import Piece, bind, check_weights, cuts_of, even_cuts
+from mpitrain.engines.binding import Piece, bind, check_weights
+from mpitrain.engines.buffers import Counts
 from mpitrain.engines.call import Call
+from mpitrain.engines.fitting import fitted
 from mpitrain.engines.plan import EnginePlan
-from mpitrain.engines.programs import program_of
+from mpitrain.engines.programs import program_of, schedule_of
 from mpitrain.engines.progress import Observer
 from mpitrain.engines.staged import BoundStep, Messenger, StagedPlan
 from mpitrain.engines.tally import TALLY
@@ -34,6 +35,7 @@ SHARED = "shared"
 class ScheduledWorld(World):
     """A world whose collectives run the catalogue's schedules."""
 
+    node_sizes: tuple[int, ...] | None = (1,)
     crowded = False  # more ranks than cores on some host; alike on all ranks
     check: "Check | None" = None  # in checked mode
 
@@ -69,24 +71,25 @@ class ScheduledWorld(World):
         algorithm: AlgorithmLike,
         op: Any = "sum",
         root: int = 0,
-        counts: Sequence[int] | None = None,
+        counts: Counts = None,
         received: Array | None = None,
+        received_counts: Counts = None,
         kept: bool = False,
         engine: str = "auto",
     ) -> "EnginePlan | CheckedPlan":
         try:
             self._check_open()
-            call = Call(collective, self.rank, self.size, buffer, op, root, counts, received)
+            call = Call(collective, self.rank, self.size, buffer, op, root, counts, received, received_counts)
             found, choice = self._chosen(call, algorithm, engine, once=not kept)
             if isinstance(found, Algorithm):
-                check_weights(program_of(found, self.rank, self.size, root), call.array.dtype)
+                check_weights(program_of(found, self.rank, self.size, root), call.dtype)
         except Exception as error:
             if self.check is not None:
                 self.check.failed(collective, error)
             raise
         operation = Operation(
             collective, choice.algorithm, choice.engine, call.op.name if call.reduces else None,
-            call.array.dtype.name, call.array.size, call.array.nbytes,
+            call.dtype.name, call.count, call.nbytes,
         )  # fmt: skip
         if kept:
             TALLY.collectives += 1
@@ -107,11 +110,16 @@ class ScheduledWorld(World):
         """What runs, and why. `ScheduleError` if it cannot."""
         collective, commutative = call.collective, call.op.commutative or not call.reduces
         if algorithm == "auto":
-            choice = self._choose(collective, call.array.nbytes, engine, self._library_can(call), commutative, once)
-            return find(collective, choice.algorithm), choice
+            choice = self._choose(collective, call.nbytes, engine, self._library_can(call), commutative, once)
+            found = find(collective, choice.algorithm)
+            return fitted(found, call.nbytes, self.node_sizes) if isinstance(found, Algorithm) else found, choice
         found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
+        if isinstance(found, Algorithm):
+            found = fitted(found, call.nbytes, self.node_sizes)
         if found.collective != collective:
             raise ScheduleError(f"{found} is no algorithm for {collective}: expected one that is made for it")
+        if isinstance(found, Algorithm) and found.equal_blocks and call.exchanged is not None:
+            raise ScheduleError(f"{found} moves equal blocks only: expected no counts, or another algorithm")
         if isinstance(found, Algorithm) and not (commutative or found.ordered):
             raise ScheduleError(
                 f"{found} does not keep rank order, which op {call.op.name!r} needs since it does not commute"
@@ -125,16 +133,18 @@ class ScheduledWorld(World):
     def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> EnginePlan:
         """An algorithm of ours, by messages."""
         program = program_of(algorithm, self.rank, self.size, call.root)
-        cuts = cuts_of(call.counts) if call.counts else even_cuts(call.array.size, algorithm.chunks(self.size))
-        output, given, prologue = call.array, None, list[Action]()
-        if not algorithm.kind.in_place:
-            output, given = call.received, Piece(call.array, cuts)
-        elif call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
+        layout = call.layout(schedule_of(algorithm, self.size, call.root).chunks)
+        output, prologue = call.received, list[Action]()
+        if call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
             output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are
             prologue.append(partial(np.copyto, output, call.array))
+        given = output if call.kind.in_place else call.array
+        read, written = (
+            Piece(array, layout.cuts(self.rank, space)) for array, space in ((given, INPUT), (output, OUTPUT))
+        )
         tag = self._tag(kept)
         steps = [BoundStep(prologue, None, ())] if prologue else []
-        for stage in bind(program, Piece(output, cuts), call.op, given):
+        for stage in bind(program, read, written, layout.lengths, call.op):
             messages = self.messenger.prepare(stage, tag, kept) if stage.send or stage.recv else None
             steps.append(BoundStep(stage.before, messages, stage.after))
         if epilogue := call.epilogue():

@@ -14,7 +14,7 @@ from mpitrain.engines.call_memory import CallMemory
 from mpitrain.engines.lanes import Lane
 from mpitrain.engines.tiles import BoundGroup, bind_groups
 
-ELEMENTWISE = ("allreduce", "reduce", "bcast", "exscan")
+ELEMENTWISE = ("allreduce", "reduce", "bcast", "scan", "exscan")
 """Collectives whose every element goes the same way; the others go by blocks."""
 
 SEGMENT = 1 << 20

@@ -13,7 +13,7 @@ from mpitrain.engines.staged import Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice, choose
-from mpitrain.world import World
+from mpitrain.world import AlgorithmLike, World
 
 
 class _NoMessages:
@@ -43,7 +43,7 @@ class SoloWorld(ScheduledWorld):
     def __init__(self) -> None:
         super().__init__(_NoMessages())
 
-    def barrier(self) -> None:
+    def barrier(self, *, algorithm: AlgorithmLike = "auto") -> None:
         pass
 
     def now(self) -> float:

@@ -68,8 +68,8 @@ def test_parameters_are_given_in_the_name_and_shown_in_it():
         (
             "reduceall",
             "ring",
-            "no collective 'reduceall': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, "
-            "exscan, gossip",
+            "no collective 'reduceall': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, gather, "
+            "scatter, alltoall, scan, exscan, barrier, gossip",
         ),
         ("gossip", "library", "no algorithm 'library' for gossip: expected one of one_peer_exponential"),
     ],

@@ -7,7 +7,8 @@ import pytest
 from mpitrain.collectives import bruck, recursive_doubling, ring
 from mpitrain.collectives.schedule import RIGHT, Copy, Reduce, Send, Step
 from mpitrain.engines.actions import combining
-from mpitrain.engines.binding import Piece, bind, even_cuts
+from mpitrain.engines.binding import Piece, bind
+from mpitrain.engines.layout import even_cuts, even_lengths
 from mpitrain.engines.reduction import OPS, Op, as_op, divide
 
 SUM = OPS["sum"]
@@ -15,7 +16,8 @@ SUM = OPS["sum"]
 
 def bound(steps, count=6, chunks=3, op=SUM):
     array = np.arange(float(count))
-    return bind(tuple(steps), Piece(array, even_cuts(count, chunks)), op), array
+    piece = Piece(array, even_cuts(count, chunks))
+    return bind(tuple(steps), piece, piece, even_lengths(count, chunks), op), array
 
 
 def finish(stage):
@@ -58,14 +60,15 @@ def test_empty_messages_are_left_out_on_both_sides():
 
 
 def test_scratch_is_as_large_as_the_chunks_it_stands_for():
-    counts = even_cuts(7, 1)
-    stages = bind(recursive_doubling.exscan.schedule(4).program(3), Piece(np.zeros(7), counts), SUM)
+    whole = Piece(np.zeros(7), [0, 7])
+    stages = bind(recursive_doubling.exscan.schedule(4).program(3), whole, whole, [7], SUM)
     assert {array.size for stage in stages for _, array in (*stage.send, *stage.recv)} == {7}
     stages = bind(
         bruck.alltoall.schedule(3).program(0),
-        Piece(np.zeros(6), even_cuts(6, 3)),
-        SUM,
         Piece(np.ones(6), even_cuts(6, 3)),
+        Piece(np.zeros(6), even_cuts(6, 3)),
+        [2, 2, 2],
+        SUM,
     )
     assert {array.size for stage in stages for _, array in (*stage.send, *stage.recv)} == {2}
 

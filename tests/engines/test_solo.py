@@ -83,12 +83,12 @@ FAULTS = {
     ),
     "counts where there are none": (
         lambda w: w.plan("allreduce", np.ones(3), counts=[3]), ValueError,
-        "allreduce: takes no counts: expected them for reduce_scatter and allgather only",
+        "allreduce: takes no counts: expected them for collectives that go by blocks only",
     ),
     "no collective": (
         lambda w: w.plan("frob", np.ones(3)), ScheduleError,
-        "no choice for 'frob': name an algorithm, or one of allreduce, reduce_scatter, allgather, bcast, reduce, "
-        "alltoall, exscan",
+        "no collective 'frob': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, gather, scatter, "
+        "alltoall, scan, exscan, barrier, gossip",
     ),
     "counts": (
         lambda w: w.allgather(np.ones(3), [2]), ValueError,
@@ -100,7 +100,7 @@ FAULTS = {
     ),
     "alltoall into less": (
         lambda w: w.alltoall(np.ones(3), np.ones(2)), ValueError,
-        "alltoall: receives 2 x float64: expected 3 x float64, as is sent",
+        "alltoall: receives 2 x float64: expected 3 x float64",
     ),
 }  # fmt: skip
 

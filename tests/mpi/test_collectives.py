@@ -1,12 +1,14 @@
 """Every algorithm on real ranks against NumPy, for counts around the number of ranks, in all ways to call it."""
 
+import time
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.binding import even_cuts
+from mpitrain.engines.layout import even_cuts
 
 pytestmark = pytest.mark.mpi
 
@@ -16,8 +18,8 @@ def world(one_engine):
     return one_engine
 
 
-IN_PLACE = ("allreduce", "reduce", "bcast", "reduce_scatter", "allgather", "exscan")
-CASES = [(c, name) for c in IN_PLACE for name in (*CATALOGUE[c], LIBRARY, "auto")]
+IN_PLACE = ("allreduce", "reduce", "bcast", "reduce_scatter", "allgather", "scan", "exscan")
+CASES = [(c, name) for c in IN_PLACE for name in (*CATALOGUE.get(c, {}), LIBRARY, "auto")]
 
 
 def counts(size):
@@ -52,6 +54,7 @@ def expected(collective, data, rank, root):
         "bcast": lambda: data[root],
         "reduce_scatter": lambda: data.sum(0)[cuts[rank] : cuts[rank + 1]],
         "allgather": lambda: data[0],
+        "scan": lambda: data[: rank + 1].sum(0),
         "exscan": lambda: data[:rank].sum(0) if rank else None,
     }[collective]()
 
@@ -82,15 +85,91 @@ def test_against_numpy(world, collective, algorithm):
         plan.free()
 
 
-@pytest.mark.parametrize("algorithm", [*CATALOGUE["alltoall"], LIBRARY, "auto"])
-def test_alltoall(world, algorithm):
-    for block in (0, 1, 7):
-        sent = np.repeat(np.arange(world.size) * 100 + world.rank, block)
-        wanted = np.repeat(world.rank * 100 + np.arange(world.size), block)
-        np.testing.assert_array_equal(world.alltoall(sent, algorithm=algorithm), wanted)
-        received = np.zeros_like(sent)
-        assert world.start_alltoall(sent, received, algorithm=algorithm).wait() is received
+MOVING = [(c, name) for c in ("gather", "scatter", "alltoall") for name in (*CATALOGUE.get(c, {}), LIBRARY, "auto")]
+
+
+def blocks_of(size, uneven):
+    """A block for each pair (from, to) of ranks: a number that tells which, as often as it is long."""
+    lengths = [[(3 * source + 5 * target) % 4 if uneven else 3 for target in range(size)] for source in range(size)]
+    blocks = [[np.full(lengths[s][t], 100.0 * s + t) for t in range(size)] for s in range(size)]
+    return lengths, blocks
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize(("collective", "algorithm"), MOVING)
+def test_blocks_that_move(world, collective, algorithm, uneven):
+    size, rank, root = world.size, world.rank, world.size // 2
+    lengths, blocks = blocks_of(size, uneven)
+    own = blocks[rank]
+    if collective == "gather":
+        sent, wanted = own[root], np.concatenate([blocks[source][root] for source in range(size)])
+        arguments = {"root": root, "counts": [lengths[source][root] for source in range(size)]}
+        wanted = wanted if rank == root else None
+    elif collective == "scatter":
+        sent, wanted = np.concatenate(blocks[root]) if rank == root else None, blocks[root][rank]
+        arguments = {"root": root, "counts": lengths[root]}
+    else:
+        sent, wanted = np.concatenate(own), np.concatenate([blocks[source][rank] for source in range(size)])
+        arguments = {"counts": lengths[rank], "received_counts": [lengths[source][rank] for source in range(size)]}
+        if uneven and algorithm in CATALOGUE[collective] and CATALOGUE[collective][algorithm].equal_blocks:
+            with pytest.raises(ScheduleError, match="moves equal blocks only: expected no counts"):
+                world.alltoall(sent, algorithm=algorithm, **arguments)
+            return
+    if not uneven:
+        arguments = {"root": root} if "root" in arguments else {}
+    received = None if wanted is None else np.zeros_like(wanted)
+    calls = [
+        getattr(world, collective)(sent, received, algorithm=algorithm, **arguments),
+        getattr(world, f"start_{collective}")(sent, received, algorithm=algorithm, **arguments).wait(),
+    ]
+    plan = world.plan(collective, sent, received=received, algorithm=algorithm, **arguments)
+    calls += [plan.run(), plan.start().wait()]
+    plan.free()
+    for got in calls:
+        assert (got is received) if wanted is not None else got is None
         np.testing.assert_array_equal(received, wanted)
+    if collective != "scatter":
+        np.testing.assert_array_equal(getattr(world, collective)(sent, algorithm=algorithm, **arguments), wanted)
+
+
+@pytest.mark.parametrize("collective", ["gather", "scatter"])
+def test_the_root_s_own_block_may_stand_in_its_place(world, collective):
+    root = world.size - 1
+    for algorithm in (*CATALOGUE.get(collective, {}), LIBRARY):
+        everything = np.repeat(np.arange(world.size) * 1.0, 2)
+        own = everything[2 * world.rank : 2 * world.rank + 2]
+        if collective == "gather":
+            whole = np.where(np.arange(2 * world.size) // 2 == world.rank, everything, -1.0)
+            sent = whole[2 * world.rank : 2 * world.rank + 2] if world.rank == root else own
+            got = world.gather(sent, whole if world.rank == root else None, root=root, algorithm=algorithm)
+            np.testing.assert_array_equal(got, everything if world.rank == root else None)
+        else:
+            received = own if world.rank == root else np.zeros(2)
+            world.scatter(everything if world.rank == root else None, received, root=root, algorithm=algorithm)
+            np.testing.assert_array_equal(received, np.full(2, world.rank))
+
+
+@pytest.mark.parametrize("algorithm", [*CATALOGUE.get("barrier", {}), LIBRARY, "auto"])
+def test_nobody_leaves_a_barrier_before_all_have_come(world, algorithm):
+    """Each rank in turn comes late. Processes of one host share the clock."""
+    plan = world.plan("barrier", None, algorithm=algorithm)
+    for late in range(world.size):
+        for barrier in (
+            lambda: world.barrier(algorithm=algorithm),
+            lambda: world.start_barrier(algorithm=algorithm).wait(),
+            plan.run,
+        ):
+            came = time.perf_counter()
+            if world.rank == late:
+                time.sleep(0.002)
+                came = time.perf_counter()
+            barrier()
+            left = time.perf_counter()
+            last_came, first_left = np.array([came]), np.array([-left])
+            world.allreduce(last_came, "max", algorithm=LIBRARY)
+            world.allreduce(first_left, "max", algorithm=LIBRARY)
+            assert -first_left[0] >= last_came[0]
+    plan.free()
 
 
 @pytest.mark.parametrize("algorithm", CATALOGUE["allreduce"])

@@ -15,7 +15,7 @@ from mpi4py import MPI
 from mpitrain.analysis.lowering import lower
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.engines import call_memory, tiles
-from mpitrain.engines.binding import even_cuts
+from mpitrain.engines.layout import even_cuts
 from mpitrain.engines.mpi import MPIWorld
 
 pytestmark = pytest.mark.mpi

@@ -7,7 +7,7 @@ from mpi4py import MPI
 
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.engines import arena, segments
-from mpitrain.engines.binding import even_cuts
+from mpitrain.engines.layout import even_cuts
 from mpitrain.engines.mpi import MPIWorld
 from mpitrain.errors import UsageError
 

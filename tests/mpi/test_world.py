@@ -103,8 +103,6 @@ def test_an_observer_hears_of_every_collective_as_it_ends():
 
 
 def test_calls_that_are_not_there_yet_say_so_by_name(world):
-    with pytest.raises(NotImplementedError, match=r"MPIWorld\.scan is not there yet"):
-        world.scan(np.ones(3))
     with pytest.raises(NotImplementedError, match=r"MPIWorld\.window is not there yet"):
         world.window(3, "float32")
 
