@@ -5,10 +5,11 @@ import time
 import ml_dtypes
 import numpy as np
 import pytest
+from cases import CALLED, case, contributions
 
 from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
+from mpitrain.collectives.kinds import KINDS
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.layout import even_cuts
 
 pytestmark = pytest.mark.mpi
 
@@ -18,118 +19,43 @@ def world(one_engine):
     return one_engine
 
 
-IN_PLACE = ("allreduce", "reduce", "bcast", "reduce_scatter", "allgather", "scan", "exscan")
-CASES = [(c, name) for c in IN_PLACE for name in (*CATALOGUE.get(c, {}), LIBRARY, "auto")]
+COLLECTIVES = [c for c in KINDS if c not in ("barrier", "gossip")]
+COMPARED = [*CALLED, *((collective, name) for collective in COLLECTIVES for name in (LIBRARY, "auto"))]
 
 
 def counts(size):
     return (0, 1, size - 1, size + 1, 4 * size, 1003)
 
 
-def contributions(size, count, dtype=np.float64):
-    """Every rank's data: whole numbers, whose sums are exact in any order."""
-    return np.random.default_rng(count).integers(-50, 50, (size, count)).astype(dtype)
-
-
-def given(collective, data, rank, root):
-    """What a rank passes in."""
-    size, count = data.shape
-    buffer = data[rank].copy()
-    cuts = even_cuts(count, size)
-    if collective == "allgather":
-        buffer[:] = -99
-        buffer[cuts[rank] : cuts[rank + 1]] = data[0, cuts[rank] : cuts[rank + 1]]
-    if collective == "bcast" and rank != root:
-        buffer[:] = -99
-    return buffer
-
-
-def expected(collective, data, rank, root):
-    """What it must get; None: nothing is promised."""
-    size, count = data.shape
-    cuts = even_cuts(count, size)
-    return {
-        "allreduce": lambda: data.sum(0),
-        "reduce": lambda: data.sum(0) if rank == root else None,
-        "bcast": lambda: data[root],
-        "reduce_scatter": lambda: data.sum(0)[cuts[rank] : cuts[rank + 1]],
-        "allgather": lambda: data[0],
-        "scan": lambda: data[: rank + 1].sum(0),
-        "exscan": lambda: data[:rank].sum(0) if rank else None,
-    }[collective]()
-
-
-@pytest.mark.parametrize(("collective", "algorithm"), CASES)
+@pytest.mark.parametrize(("collective", "algorithm"), COMPARED)
 def test_against_numpy(world, collective, algorithm):
+    """By a call, a started call, and a plan that runs twice."""
     root = world.size - 1
-    rooted = {"root": root} if collective in ("reduce", "bcast") else {}
+    equal_blocks = algorithm in CATALOGUE.get(collective, {}) and CATALOGUE[collective][algorithm].equal_blocks
     for count in counts(world.size):
         data = contributions(world.size, count)
-        wanted = expected(collective, data, world.rank, root)
-
-        def check(got, wanted=wanted):
+        given, room, arguments, wanted = case(collective, data, world.rank, root, equal_blocks)
+        buffer = None if given is None else given.copy()
+        into = {} if room is None else {"received": np.full(room, -7.0)}
+        plan = world.plan(collective, buffer, algorithm=algorithm, **into, **arguments)
+        call, start = getattr(world, collective), getattr(world, f"start_{collective}")
+        for run in (
+            lambda: call(buffer, algorithm=algorithm, **into, **arguments),  # noqa: B023
+            lambda: start(buffer, algorithm=algorithm, **into, **arguments).wait(),  # noqa: B023
+            plan.run,
+            lambda: plan.start().wait(),  # noqa: B023
+        ):
+            if given is not None:
+                buffer[:] = given
+            for received in into.values():
+                received[:] = -7
+            got = run()
             if wanted is not None:
                 np.testing.assert_array_equal(got, wanted)
-            elif collective == "reduce":
+            elif collective in ("reduce", "gather"):
                 assert got is None
-
-        call = getattr(world, collective)
-        check(call(given(collective, data, world.rank, root), algorithm=algorithm, **rooted))
-        start = getattr(world, f"start_{collective}")
-        check(start(given(collective, data, world.rank, root), algorithm=algorithm, **rooted).wait())
-        buffer = given(collective, data, world.rank, root)
-        plan = world.plan(collective, buffer, algorithm=algorithm, **rooted)
-        for _ in range(2):
-            buffer[:] = given(collective, data, world.rank, root)
-            check(plan.run())
+                np.testing.assert_array_equal(buffer, given)
         plan.free()
-
-
-MOVING = [(c, name) for c in ("gather", "scatter", "alltoall") for name in (*CATALOGUE.get(c, {}), LIBRARY, "auto")]
-
-
-def blocks_of(size, uneven):
-    """A block for each pair (from, to) of ranks: a number that tells which, as often as it is long."""
-    lengths = [[(3 * source + 5 * target) % 4 if uneven else 3 for target in range(size)] for source in range(size)]
-    blocks = [[np.full(lengths[s][t], 100.0 * s + t) for t in range(size)] for s in range(size)]
-    return lengths, blocks
-
-
-@pytest.mark.parametrize("uneven", [False, True])
-@pytest.mark.parametrize(("collective", "algorithm"), MOVING)
-def test_blocks_that_move(world, collective, algorithm, uneven):
-    size, rank, root = world.size, world.rank, world.size // 2
-    lengths, blocks = blocks_of(size, uneven)
-    own = blocks[rank]
-    if collective == "gather":
-        sent, wanted = own[root], np.concatenate([blocks[source][root] for source in range(size)])
-        arguments = {"root": root, "counts": [lengths[source][root] for source in range(size)]}
-        wanted = wanted if rank == root else None
-    elif collective == "scatter":
-        sent, wanted = np.concatenate(blocks[root]) if rank == root else None, blocks[root][rank]
-        arguments = {"root": root, "counts": lengths[root]}
-    else:
-        sent, wanted = np.concatenate(own), np.concatenate([blocks[source][rank] for source in range(size)])
-        arguments = {"counts": lengths[rank], "received_counts": [lengths[source][rank] for source in range(size)]}
-        if uneven and algorithm in CATALOGUE[collective] and CATALOGUE[collective][algorithm].equal_blocks:
-            with pytest.raises(ScheduleError, match="moves equal blocks only: expected no counts"):
-                world.alltoall(sent, algorithm=algorithm, **arguments)
-            return
-    if not uneven:
-        arguments = {"root": root} if "root" in arguments else {}
-    received = None if wanted is None else np.zeros_like(wanted)
-    calls = [
-        getattr(world, collective)(sent, received, algorithm=algorithm, **arguments),
-        getattr(world, f"start_{collective}")(sent, received, algorithm=algorithm, **arguments).wait(),
-    ]
-    plan = world.plan(collective, sent, received=received, algorithm=algorithm, **arguments)
-    calls += [plan.run(), plan.start().wait()]
-    plan.free()
-    for got in calls:
-        assert (got is received) if wanted is not None else got is None
-        np.testing.assert_array_equal(received, wanted)
-    if collective != "scatter":
-        np.testing.assert_array_equal(getattr(world, collective)(sent, algorithm=algorithm, **arguments), wanted)
 
 
 @pytest.mark.parametrize("collective", ["gather", "scatter"])
@@ -198,12 +124,31 @@ def test_given_counts(world, collective):
             np.testing.assert_array_equal(got, total[mine])
 
 
-def test_reduce_leaves_the_other_buffers_alone(world):
-    for algorithm in (*CATALOGUE["reduce"], LIBRARY):
-        data = contributions(world.size, 1003)
-        buffer = data[world.rank].copy()
-        world.reduce(buffer, root=0, algorithm=algorithm)
-        np.testing.assert_array_equal(buffer, data.sum(0) if world.rank == 0 else data[world.rank])
+@pytest.mark.parametrize("algorithm", [*CATALOGUE["alltoall"], LIBRARY, "auto"])
+def test_alltoall_of_blocks_that_all_differ(world, algorithm):
+    size, rank = world.size, world.rank
+    lengths = [[(3 * source + 5 * target) % 4 for target in range(size)] for source in range(size)]
+    sent = np.concatenate([np.full(lengths[rank][target], 100 * rank + target) for target in range(size)])
+    wanted = np.concatenate([np.full(lengths[source][rank], 100 * source + rank) for source in range(size)])
+    arguments = {"counts": lengths[rank], "received_counts": [lengths[source][rank] for source in range(size)]}
+    if algorithm in CATALOGUE["alltoall"] and CATALOGUE["alltoall"][algorithm].equal_blocks:
+        with pytest.raises(ScheduleError, match="moves equal blocks only: expected no counts"):
+            world.alltoall(sent, algorithm=algorithm, **arguments)
+        return
+    np.testing.assert_array_equal(world.alltoall(sent, algorithm=algorithm, **arguments), wanted)
+    into = np.zeros_like(wanted)
+    assert world.start_alltoall(sent, into, algorithm=algorithm, **arguments).wait() is into
+    np.testing.assert_array_equal(into, wanted)
+
+
+def test_where_a_result_arrives(world):
+    """In what the caller brings, or in new memory; at the root only where there is one."""
+    sent, into = np.arange(world.size) + 10.0 * world.rank, np.zeros(world.size)
+    assert world.alltoall(sent, into) is into
+    np.testing.assert_array_equal(world.alltoall(sent), into)
+    gathered = world.gather(sent[:1], root=0)
+    assert gathered is None if world.rank else gathered.tolist() == [10.0 * r for r in range(world.size)]
+    assert world.scatter(sent if world.rank == 0 else None, into[:1]).tolist() == [world.rank]
 
 
 def test_shapes_are_kept(world):

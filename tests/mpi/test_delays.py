@@ -10,18 +10,17 @@ from functools import partial
 
 import numpy as np
 import pytest
+from cases import EVERY, case, contributions
 from mpi4py import MPI
 
 from mpitrain.analysis.lowering import lower
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.engines import call_memory, tiles
-from mpitrain.engines.layout import even_cuts
 from mpitrain.engines.mpi import MPIWorld
 
 pytestmark = pytest.mark.mpi
 
 SEEDS = 200
-ALGORITHMS = [(c, name) for c, family in CATALOGUE.items() for name in family]
 
 
 class Pauses:
@@ -80,33 +79,24 @@ def wrong_results(world, pauses, collective, algorithm, seeds=range(SEEDS)):
     """For how many seeds this rank's result is not what NumPy says. Nothing but the call itself keeps ranks in step."""
     size, rank, root = world.size, world.rank, world.size - 1
     count = 2 * size
-    mine = slice(*even_cuts(count, size)[rank : rank + 2])
-    rooted = {"root": root} if collective in ("reduce", "bcast") else {}
-    buffer = world.empty(count, "float64")
-    plan = world.plan(collective, buffer, algorithm=algorithm, **rooted)
+    given, room, arguments, _ = case(collective, contributions(size, count), rank, root, equal_blocks=True)
+    buffer, into = world.empty(count, "float64")[: np.size(given)], world.empty(count, "float64")[: room or 0]
+    received = {} if room is None else {"received": into}
+    plan = world.plan(collective, None if given is None else buffer, algorithm=algorithm, **received, **arguments)
     wrong = 0
     for seed in seeds:
         pauses.seed(seed)
-        data = np.random.default_rng(seed).integers(-1000, 1000, (size, count)).astype(np.float64)
-        buffer[:] = data[rank]
+        given, *_, wanted = case(collective, contributions(size, count, seed), rank, root, equal_blocks=True)
+        if given is not None:
+            buffer[:] = given
         got = plan.run()
-        wanted = {
-            "allreduce": lambda data: data.sum(0),
-            "reduce": lambda data: data.sum(0) if rank == root else None,
-            "bcast": lambda data: data[root],
-            "reduce_scatter": lambda data: data.sum(0)[mine],
-            "allgather": lambda data: np.concatenate([data[r].reshape(size, -1)[r] for r in range(size)]),
-            "exscan": lambda data: data[:rank].sum(0) if rank else None,
-            "alltoall": lambda data: data.reshape(size, size, -1)[:, rank].reshape(-1),
-            "gossip": lambda data: data.mean(0) if size & (size - 1) == 0 else None,
-        }[collective](data)
-        if wanted is not None and not np.allclose(got, wanted, rtol=1e-13, atol=1e-10):
+        if wanted is not None and not np.array_equal(got, wanted):
             wrong += 1
     plan.free()
     return wrong
 
 
-@pytest.mark.parametrize(("collective", "algorithm"), ALGORITHMS)
+@pytest.mark.parametrize(("collective", "algorithm"), EVERY)
 def test_sums_stay_right_however_ranks_are_delayed(pausing, collective, algorithm):
     world, pauses = pausing
     if world is None:
