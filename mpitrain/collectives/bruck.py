@@ -7,6 +7,7 @@ gathers all blocks that travel into one message.
 """
 
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
 
 from mpitrain.collectives.algorithm import collective, per_rank
 from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Send, Step
@@ -16,7 +17,8 @@ from mpitrain.collectives.schedule import INPUT, OUTPUT, SCRATCH, Copy, Move, Se
 def alltoall(rank: int, size: int) -> Iterator[Step]:
     """Input chunk d is the block for rank d; output chunk s is the block from rank s.
 
-    Scratch block j is the one that is, or was, bound for rank + j; the output serves to pack and unpack messages.
+    Scratch block j is the one that is, or was, bound for rank + j; those that travel lie in runs of `distance`. The
+    output serves to pack and unpack messages.
 
     steps      ceil_log2(p)
     bytes      n / p * sum(sum(j >> k & 1 for j in range(p)) for k in range(ceil_log2(p)))
@@ -26,16 +28,19 @@ def alltoall(rank: int, size: int) -> Iterator[Step]:
     sizes      any
     paper      Bruck et al., IEEE TPDS 8(11), 1997
     """
-    yield Step(local=[Move(INPUT[(rank + j) % size], SCRATCH[j]) for j in range(size)])
+    turned = [Move(INPUT[rank:size], SCRATCH[0 : size - rank])]
+    yield Step(local=turned + ([Move(INPUT[0:rank], SCRATCH[size - rank : size])] if rank else []))
     distance = 1
     while distance < size:
-        travelling = [j for j in range(size) if j & distance]
-        sent, received = OUTPUT[0 : len(travelling)], OUTPUT[len(travelling) : 2 * len(travelling)]
-        yield Step(local=[Move(SCRATCH[j], OUTPUT[at]) for at, j in enumerate(travelling, sent.start)])
+        runs = [(first, min(first + distance, size)) for first in range(distance, size, 2 * distance)]
+        at = list(accumulate((stop - first for first, stop in runs), initial=0))
+        half = at[-1]
+        packed = list(zip(runs, pairwise(at), strict=True))
+        yield Step(local=[Move(SCRATCH[i:j], OUTPUT[k:m]) for (i, j), (k, m) in packed])
         yield Step(
-            send=[Send((rank + distance) % size, sent)],
-            recv=[Copy((rank - distance) % size, received)],
-            local=[Move(OUTPUT[at], SCRATCH[j]) for at, j in enumerate(travelling, received.start)],
+            send=[Send((rank + distance) % size, OUTPUT[0:half])],
+            recv=[Copy((rank - distance) % size, OUTPUT[half : 2 * half])],
+            local=[Move(OUTPUT[half + k : half + m], SCRATCH[i:j]) for (i, j), (k, m) in packed],
         )
         distance *= 2
     yield Step(local=[Move(SCRATCH[j], OUTPUT[(rank - j) % size]) for j in range(size)])
