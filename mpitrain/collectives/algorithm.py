@@ -17,17 +17,17 @@ Value = int | str | tuple[int, ...]
 class Algorithm:
     """A collective algorithm: called with (rank, size) and its parameters, it yields that rank's steps.
 
-    `chunks(size, **parameters)` is the number of chunks the data are cut into. `ordered`: contributions are combined in
-    rank order, so that operations need not commute. `equal_blocks`: all chunks must be equally long. `parameters` are
-    its own parameters and their values, besides the `root` that rooted collectives have; `given` are those of them that
-    somebody asked for, and which no engine changes.
+    `chunks(size, **parameters)` is the number of chunks the data are cut into. `keeps_order`: contributions are
+    combined in rank order; a function of the algorithm where its parameters decide. `equal_blocks`: all chunks must be
+    equally long. `parameters` are its own parameters and their values, besides the `root` that rooted collectives have;
+    `given` are those of them that somebody asked for, and which no engine changes.
     """
 
     collective: str
     name: str
     steps: Steps
     chunks: Callable[..., int]
-    ordered: bool = False
+    keeps_order: bool | Callable[["Algorithm"], bool] = False
     equal_blocks: bool = False
     parameters: tuple[tuple[str, Value], ...] = ()
     given: frozenset[str] = frozenset()
@@ -45,6 +45,11 @@ class Algorithm:
     @property
     def rooted(self) -> bool:
         return self.kind.rooted
+
+    @property
+    def ordered(self) -> bool:
+        """Whether contributions are combined in rank order, so that operations need not commute."""
+        return self.keeps_order(self) if callable(self.keeps_order) else self.keeps_order
 
     @property
     def description(self) -> str:
@@ -86,8 +91,9 @@ class Algorithm:
                 if self.rooted
                 else f"{self} has no root: found root {root}"
             )
-        own = dict(self._with(parameters).parameters)
-        return Schedule(self, size, own if root is None else own | {"root": root})
+        algorithm = self._with(parameters) if parameters else self
+        own = dict(algorithm.parameters)
+        return Schedule(algorithm, size, own if root is None else own | {"root": root})
 
     def schedules(self, size: int) -> "list[Schedule]":
         """One size, with every root if there is one."""
@@ -173,7 +179,12 @@ def _check_step(schedule: Schedule, rank: int, number: int, step: object) -> Non
 
 
 def collective(
-    name: str, chunks: Callable[..., int], *, ordered: bool = False, equal_blocks: bool = False, **parameters: Value
+    name: str,
+    chunks: Callable[..., int],
+    *,
+    ordered: bool | Callable[[Algorithm], bool] = False,
+    equal_blocks: bool = False,
+    **parameters: Value,
 ) -> Callable[[Steps], Algorithm]:
     """Make a function of (rank, size) an `Algorithm` for the collective `name`, called after its module.
 

@@ -8,6 +8,7 @@ from mpitrain.collectives import (
     bruck,
     direct,
     halving_doubling,
+    hierarchical,
     one_peer_exponential,
     recursive_doubling,
     ring,
@@ -22,16 +23,19 @@ ALLREDUCE = {
     "halving_doubling": halving_doubling.allreduce,
     "binomial_tree": binomial_tree.allreduce,
     "direct": direct.allreduce,
+    "hierarchical": hierarchical.allreduce,
 }
 REDUCE_SCATTER = {
     "ring": ring.reduce_scatter,
     "halving_doubling": halving_doubling.reduce_scatter,
     "direct": direct.reduce_scatter,
+    "hierarchical": hierarchical.reduce_scatter,
 }
 ALLGATHER = {
     "ring": ring.allgather,
     "recursive_doubling": recursive_doubling.allgather,
     "direct": direct.allgather,
+    "hierarchical": hierarchical.allgather,
 }
 BCAST = {
     "binomial_tree": binomial_tree.bcast,

@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from functools import wraps
 
 import faults_of_messages  # noqa: F401 - fills the table of kinds
 import faults_of_programs  # noqa: F401
@@ -32,10 +33,10 @@ PER_SCHEDULE = 4  # mutants of one kind of one schedule: a sample, drawn by a se
 def mutant(schedule, programs):
     """The same algorithm in name, card and claims, with other programs."""
 
+    @wraps(schedule.algorithm.steps)
     def steps(rank, size, **parameters):
         return iter(programs[rank])
 
-    steps.__doc__ = schedule.algorithm.description
     return replace(schedule.algorithm, steps=steps).schedule(schedule.size, **schedule.parameters)
 
 

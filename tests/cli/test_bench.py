@@ -11,6 +11,7 @@ from mpitrain.cli.bandwidth import BUS_FACTOR, algorithm_bandwidth, bus_bandwidt
 from mpitrain.cli.bench_table import COLUMNS, line, summary
 from mpitrain.cli.bench_ways import Way, check
 from mpitrain.cli.turns import spread, take_turns
+from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.engines.solo import SoloWorld
 
 QUICK = ("--rounds", "2", "--nbytes", "1003,64K")
@@ -25,7 +26,7 @@ ONE_LINE_FAULTS = {
     ("bcast", "--nbytes", "1K,,2K"): "--nbytes : expected a number of bytes such as 4096, 64K or 100M",
     ("bcast", "--nbytes", "64k,1X"): "--nbytes 1X: expected a number of bytes such as 4096, 64K or 100M",
     ("bcast", "--algorithm", "ring"): (
-        "no algorithm 'ring' for bcast: expected one of binomial_tree, halving_doubling, direct, library"
+        f"no algorithm 'ring' for bcast: expected one of {', '.join(CATALOGUE['bcast'])}, library"
     ),
     ("bcast", "--dtype", "f4"): (
         "--dtype f4: expected one of float16, bfloat16, float32, float64, int8, int16, int32, int64"
@@ -177,7 +178,7 @@ def test_every_algorithm_on_every_engine(mpitrain, tmp_path):
     code, out, err = mpitrain(*arguments, ranks=2)
     assert (code, err) == (0, "")
     _, records = measured(tmp_path, out)
-    names = ("binomial_tree", "halving_doubling", "direct")
+    names = tuple(CATALOGUE["bcast"])
     assert [(r["engine"], r["algorithm"]) for r in records] == [
         *(("shared", name) for name in names), *(("mpi", name) for name in names), ("mpi", "library"),
     ]  # fmt: skip

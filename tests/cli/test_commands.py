@@ -17,9 +17,9 @@ ONE_LINE_FAULTS = {
     ("--batch", "many"): 'Invalid value for --batch: expected a whole number, found "many"',
     ("--batch", "1.5"): 'Invalid value for --batch: expected a whole number, found "1.5"',
     ("--nesterov", "--momentum", "0"): "--nesterov: expected a --momentum above 0 with it, found 0",
-    ("prove", "--algorithm", "swing"): (
-        "no algorithm 'swing': expected one of binomial_tree, bruck, direct, halving_doubling, one_peer_exponential, "
-        "recursive_doubling, ring"
+    ("prove", "--algorithm", "wing"): (
+        "no algorithm 'wing': expected one of "
+        f"{', '.join(sorted({name for family in CATALOGUE.values() for name in family}))}"
     ),
     ("prove", "-n", "1.5"): 'Invalid value for -n: expected a whole number, found "1.5"',
     ("--batch", "0"): "--batch 0: expected 1 or more",
@@ -29,8 +29,7 @@ ONE_LINE_FAULTS = {
     ("--stall-abort", "-1"): "--stall-abort -1.0: expected seconds, more than 0",
     ("--momentum", "1"): "--momentum 1.0: expected 0 or more and less than 1",
     ("--algorithm", "rings"): (
-        "--algorithm rings: expected one of auto, ring, recursive_doubling, halving_doubling, binomial_tree, direct, "
-        "library"
+        f"--algorithm rings: expected one of auto, {', '.join(CATALOGUE['allreduce'])}, library"
     ),
     ("--model", "rnn"): 'Invalid value "rnn" for --model. Choose from: "mlp", "cnn". Did you mean "cnn"?',
     ("--name", "a/b"): "--name a/b: expected a name without /",
@@ -44,12 +43,9 @@ ONE_LINE_FAULTS = {
         "frobnicate",
     ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, doctor, bench), "
     "then options",
-    ("prove", "allreduces"): (
-        "no collective 'allreduces': expected one of allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, "
-        "exscan, gossip"
-    ),
+    ("prove", "allreduces"): (f"no collective 'allreduces': expected one of {', '.join(CATALOGUE)}"),
     ("prove", "bcast", "--algorithm", "ring"): (
-        "no algorithm 'ring' for bcast: expected one of binomial_tree, halving_doubling, direct, library"
+        f"no algorithm 'ring' for bcast: expected one of {', '.join(CATALOGUE['bcast'])}, library"
     ),
     ("prove", "bcast", "--algorithm", "library"): (
         "library.bcast is opaque: its steps are the library's own, there is nothing to prove"
@@ -58,8 +54,7 @@ ONE_LINE_FAULTS = {
     ("price", "--alpha", "-1"): "--alpha -1.0: expected seconds, 0 or more",
     ("bench", "step", "--steps", "0"): "--steps 0: expected 1 or more",
     ("bench", "step", "--algorithm", "rings"): (
-        "--algorithm rings: expected one of auto, ring, recursive_doubling, halving_doubling, binomial_tree, direct, "
-        "library"
+        f"--algorithm rings: expected one of auto, {', '.join(CATALOGUE['allreduce'])}, library"
     ),
     ("draw", "-n", "0"): "--ranks 0: expected 1 to 64",
     ("draw", "bcast", "--root", "4", "-n", "4"): "binomial_tree.bcast at size 4: root 4 is not a rank",

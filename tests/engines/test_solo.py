@@ -57,8 +57,7 @@ FAULTS = {
     ),
     "unknown algorithm": (
         lambda w: w.allreduce(np.ones(3), algorithm="rings"), ScheduleError,
-        "no algorithm 'rings' for allreduce: expected one of ring, recursive_doubling, halving_doubling, "
-        "binomial_tree, direct, library",
+        f"no algorithm 'rings' for allreduce: expected one of {', '.join(CATALOGUE['allreduce'])}, library",
     ),
     "another collective's algorithm": (
         lambda w: w.allreduce(np.ones(3), algorithm=CATALOGUE["bcast"]["direct"]), ScheduleError,
