@@ -8,10 +8,11 @@
     sizes      any                       worlds it works for
     paper      Patarasuk and Yuan, ...   where it comes from
 
-Formulas are Python in p (ranks), n (bytes), core (the largest power of two up to p), guests (p - core), the algorithm's
-parameters, functions of its module, and what a function `terms` of its module adds for the collective and its
-parameters. steps(a, sizes), bytes and roundings stand for the cards of an algorithm, or of several after each other, at
-the size where they cost most. A formula that begins with "at most" is a bound. A line "where" may say what names mean.
+Formulas are Python in p (ranks), n (bytes), core (the largest power of two up to p), guests (p - core), the root, the
+algorithm's parameters, functions of its module, and what a function `terms` of its module adds for the collective and
+its parameters. steps(a, sizes), bytes and roundings stand for the cards of an algorithm, or of several after each
+other, at the size where they cost most. A formula that begins with "at most" is a bound. A line "where" may say what
+names mean.
 """
 
 import re
@@ -50,7 +51,7 @@ def evaluate(formula: str, schedule: Schedule) -> Fraction:
         **{name: value for name, value in written_in.items() if isfunction(value)}, **schedule.parameters,
         **{line: partial(_cost, line) for line in ("steps", "bytes", "roundings")},
         **(terms(schedule.algorithm.collective, size, **schedule.parameters) if terms else {}),
-        "p": size, "n": Fraction(1), "core": core, "guests": size - core,
+        "root": schedule.root, "p": size, "n": Fraction(1), "core": core, "guests": size - core,
         "log2": lambda x: x.bit_length() - 1, "ceil_log2": lambda x: (x - 1).bit_length(),
         "min": min, "max": max, "sum": sum, "range": range,
     }  # fmt: skip

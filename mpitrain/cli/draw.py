@@ -11,13 +11,13 @@ def draw(collective: str = "allreduce", *, algorithm: str | None = None, ranks: 
     Parameters
     ----------
     collective
-        allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, exscan or gossip.
+        allreduce, reduce_scatter, allgather, bcast, reduce, gather, scatter, alltoall, scan, exscan, barrier or gossip.
     algorithm
         One of the collective's; all of them if left away.
     ranks
         Number of ranks.
     root
-        The root, for bcast and reduce.
+        The root, for bcast, reduce, gather and scatter.
     """
     from mpitrain.analysis.draw import draw as drawn
 

@@ -27,7 +27,7 @@ def price(
     Parameters
     ----------
     collective
-        allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, exscan or gossip.
+        allreduce, reduce_scatter, allgather, bcast, reduce, gather, scatter, alltoall, scan, exscan, barrier or gossip.
     algorithm
         One of the collective's algorithms; all of them if left away.
     ranks

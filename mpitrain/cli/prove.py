@@ -18,7 +18,8 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
     Parameters
     ----------
     collective
-        allreduce, reduce_scatter, allgather, bcast, reduce, alltoall, exscan or gossip; all of them if left away.
+        allreduce, reduce_scatter, allgather, bcast, reduce, gather, scatter, alltoall, scan, exscan, barrier or gossip;
+        all of them if left away.
     algorithm
         One algorithm; all of them if left away.
     ranks

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from mpitrain.collectives import (
     binomial_tree,
     bruck,
+    central,
+    chain,
     direct,
+    dissemination,
     halving_doubling,
     hierarchical,
+    linear,
     one_peer_exponential,
+    pairwise,
     recursive_doubling,
     ring,
 )  # fmt: skip
@@ -24,12 +29,14 @@ ALLREDUCE = {
     "binomial_tree": binomial_tree.allreduce,
     "direct": direct.allreduce,
     "hierarchical": hierarchical.allreduce,
+    "linear": linear.allreduce,
 }
 REDUCE_SCATTER = {
     "ring": ring.reduce_scatter,
     "halving_doubling": halving_doubling.reduce_scatter,
     "direct": direct.reduce_scatter,
     "hierarchical": hierarchical.reduce_scatter,
+    "pairwise": pairwise.reduce_scatter,
 }
 ALLGATHER = {
     "ring": ring.allgather,
@@ -41,14 +48,42 @@ BCAST = {
     "binomial_tree": binomial_tree.bcast,
     "halving_doubling": halving_doubling.bcast,
     "direct": direct.bcast,
+    "linear": linear.bcast,
+    "chain": chain.bcast,
 }
 REDUCE = {
     "binomial_tree": binomial_tree.reduce,
     "halving_doubling": halving_doubling.reduce,
     "direct": direct.reduce,
+    "linear": linear.reduce,
+    "chain": chain.reduce,
 }
-ALLTOALL = {"bruck": bruck.alltoall}
-EXSCAN = {"recursive_doubling": recursive_doubling.exscan}
+GATHER = {
+    "linear": linear.gather,
+    "binomial_tree": binomial_tree.gather,
+}
+SCATTER = {
+    "linear": linear.scatter,
+    "binomial_tree": binomial_tree.scatter,
+}
+ALLTOALL = {
+    "bruck": bruck.alltoall,
+    "linear": linear.alltoall,
+    "pairwise": pairwise.alltoall,
+}
+SCAN = {
+    "linear": linear.scan,
+    "recursive_doubling": recursive_doubling.scan,
+}
+EXSCAN = {
+    "recursive_doubling": recursive_doubling.exscan,
+    "linear": linear.exscan,
+}
+BARRIER = {
+    "dissemination": dissemination.barrier,
+    "binomial_tree": binomial_tree.barrier,
+    "central": central.barrier,
+}
 GOSSIP = {"one_peer_exponential": one_peer_exponential.gossip}
 
 CATALOGUE: Mapping[str, Mapping[str, Algorithm]] = {
@@ -57,8 +92,12 @@ CATALOGUE: Mapping[str, Mapping[str, Algorithm]] = {
     "allgather": ALLGATHER,
     "bcast": BCAST,
     "reduce": REDUCE,
+    "gather": GATHER,
+    "scatter": SCATTER,
     "alltoall": ALLTOALL,
+    "scan": SCAN,
     "exscan": EXSCAN,
+    "barrier": BARRIER,
     "gossip": GOSSIP,
 }
 

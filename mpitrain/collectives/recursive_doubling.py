@@ -84,12 +84,24 @@ def spread(index: int, size: int, chunks: ChunksOf, rank_of: RankOf = core_rank)
         distance *= 2
 
 
+@collective("scan", chunks=whole, ordered=True)
+def scan(rank: int, size: int) -> Iterator[Step]:
+    """What comes from a lower partner is added to the own sum on the left.
+
+    steps      ceil_log2(p)
+    bytes      n * ceil_log2(p)
+    roundings  ceil_log2(p)
+    alike      yes
+    order      rank
+    sizes      any
+    paper      MPICH's scan; Hillis and Steele, CACM 29(12), 1986
+    """
+    yield from add_lower(rank, size, holds_sum=True)
+
+
 @collective("exscan", chunks=whole, ordered=True)
 def exscan(rank: int, size: int) -> Iterator[Step]:
-    """A rank keeps the total of its block of 2^k ranks (scratch 0) beside the sum of the lower ranks among them.
-
-    Blocks below a rank are always whole, so that missing partners at the upper end do no harm. Rank 0's output is not
-    defined, as in MPI.
+    """As a scan, but what comes first takes the place of the own. Rank 0's output is not defined, as in MPI.
 
     steps      ceil_log2(p)
     bytes      n * ceil_log2(p)
@@ -99,20 +111,38 @@ def exscan(rank: int, size: int) -> Iterator[Step]:
     sizes      any
     paper      MPICH's exscan; Hillis and Steele, CACM 29(12), 1986
     """
+    yield from add_lower(rank, size, holds_sum=False)
+
+
+def add_lower(rank: int, size: int, holds_sum: bool) -> Iterator[Step]:
+    """Add all lower ranks' values to the output, if it `holds_sum`, or else put their sum there.
+
+    A rank keeps the total of its block of 2^k ranks (scratch 0) beside the sum up to itself. Blocks below a rank are
+    always whole, so that missing partners at the upper end do no harm. Somebody asks for a rank's total of 2^k ranks
+    if there is a rank 2^k places higher; else it is left as it is.
+    """
     total, incoming = SCRATCH[0], SCRATCH[1]
-    yield Step(local=[Move(OUTPUT[0], total)])
-    prefix_known = False
+    if rank + 1 < size:
+        yield Step(local=[Move(OUTPUT[0], total)])
     distance = 1
     while distance < size:
         peer = rank ^ distance
-        if peer < size:
-            local: list[Move | Combine]
-            if peer > rank:
-                local = [Combine(incoming, total, RIGHT)]
-            elif prefix_known:
-                local = [Combine(incoming, OUTPUT[0], LEFT), Combine(incoming, total, LEFT)]
-            else:
-                local = [Move(incoming, OUTPUT[0]), Combine(incoming, total, LEFT)]
-                prefix_known = True
-            yield Step(send=[Send(peer, total)], recv=[Copy(peer, incoming)], local=local)
+        is_asked, peer_is_asked = rank + 2 * distance < size, peer + 2 * distance < size
+        if rank < peer < size:
+            yield Step(
+                send=[Send(peer, total)],
+                recv=[Copy(peer, incoming)] if is_asked else [],
+                local=[Combine(incoming, total, RIGHT)] if is_asked else [],
+            )
+        elif peer < rank and is_asked:
+            lower = Combine(incoming, OUTPUT[0], LEFT) if holds_sum else Move(incoming, OUTPUT[0])
+            yield Step(
+                send=[Send(peer, total)], recv=[Copy(peer, incoming)], local=[lower, Combine(incoming, total, LEFT)]
+            )
+        elif peer < rank:
+            yield Step(
+                send=[Send(peer, total)] if peer_is_asked else [],
+                recv=[Reduce(peer, 0, side=LEFT) if holds_sum else Copy(peer, 0)],
+            )
+        holds_sum = holds_sum or peer < rank
         distance *= 2

@@ -19,33 +19,37 @@ class Stuck(Exception):
 
 class Execution(NamedTuple):
     outputs: list  # of every rank: its output, a flat array
+    chunks: list  # of every rank: the same, cut into its chunks
     rounds: int  # messages that followed each other
     sent: list  # of every rank: how many chunks it sent
 
 
 def execute(schedule, given, lengths, combine):
-    """Run all ranks in turn. `given`: each rank's flat array; `lengths`: of the chunks.
+    """Run all ranks in turn. `given`: each rank's flat array; `lengths`: of the chunks, or for an alltoall with blocks
+    of unequal lengths a row for each rank, of what it gives.
 
     `combine(own, incoming, side, weight)` is the operation. A step's sends take the values from before the step, then
     receives act as listed, then local actions as listed; the step ends once each of its messages has met its partner.
     """
     programs, ranks = schedule.programs, range(schedule.size)
-    cuts = [0, *accumulate(lengths[j % len(lengths)] for j in range(4 * len(lengths)))]
+    count = len(lengths)
+    cuts = [{space: cut(lengths, rank, space) for space in (INPUT, OUTPUT, SCRATCH)} for rank in ranks]
     memory = [
         {
-            space: np.resize(np.array(["?"], object) if array.dtype == object else array[::-1] + 7, cuts[-1])
-            for space in (INPUT, OUTPUT, SCRATCH)
+            space: np.resize(np.array(["?"], object) if array.dtype == object else array[::-1] + 7, at[-1])
+            for space, at in cuts[rank].items()
         }
-        for array in given
+        for rank, array in enumerate(given)
     ]  # fmt: skip
     for rank in ranks:
         memory[rank][OUTPUT if schedule.algorithm.kind.in_place else INPUT] = given[rank].copy()
-        memory[rank][OUTPUT] = memory[rank][OUTPUT][: sum(lengths)].copy()
+        memory[rank][OUTPUT] = memory[rank][OUTPUT][: cuts[rank][OUTPUT][count]].copy()
 
     def piece(rank, chunks):
-        if chunks.start < 0 or (chunks.space is not SCRATCH and chunks.stop > len(lengths)):
+        if chunks.start < 0 or (chunks.space is not SCRATCH and chunks.stop > count):
             raise IndexError(chunks)
-        return memory[rank][chunks.space][cuts[chunks.start] : cuts[chunks.stop]]
+        at = cuts[rank][chunks.space]
+        return memory[rank][chunks.space][at[chunks.start] : at[chunks.stop]]
 
     def begin(rank, step):
         for send in step.send:
@@ -93,7 +97,15 @@ def execute(schedule, given, lengths, combine):
                 at[rank], begun[rank], moving = at[rank] + 1, False, True
     if any(at[rank] < len(programs[rank]) for rank in ranks):
         raise Stuck(schedule)
-    return Execution([memory[rank][OUTPUT] for rank in ranks], max(clock), chunks_sent)
+    cut_up = [[piece(rank, OUTPUT[chunk]) for chunk in range(count)] for rank in ranks]
+    return Execution([memory[rank][OUTPUT] for rank in ranks], cut_up, max(clock), chunks_sent)
+
+
+def cut(lengths, rank, space):
+    """Where a rank's chunks of a space begin; scratch goes on beyond the output."""
+    if isinstance(lengths[0], list):
+        lengths = lengths[rank] if space is INPUT else [row[rank] for row in lengths]
+    return [0, *accumulate(lengths[chunk % len(lengths)] for chunk in range(4 * len(lengths)))]
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +120,8 @@ def promised():
     """`promised(schedule, rank, chunk)`: whether the collective says what must stand there at the end."""
     return lambda schedule, rank, chunk: {
         "reduce": rank == schedule.root,
+        "gather": rank == schedule.root,
+        "scatter": rank == chunk,
         "reduce_scatter": rank == chunk,
         "exscan": rank > 0,
     }.get(schedule.algorithm.collective, True)

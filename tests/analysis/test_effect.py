@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpitrain.collectives import bruck, one_peer_exponential
+from mpitrain.collectives import one_peer_exponential
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.collectives.schedule import LEFT
 
@@ -22,6 +22,7 @@ ALGORITHMS = [
     for algorithm in family.values()
     if collective not in ("alltoall", "barrier", "gossip")
 ]
+SEGMENTED = [case for case in ALGORITHMS if "segments" in dict(case.values[0].parameters)]
 SIZES = range(1, 18)
 
 
@@ -106,12 +107,44 @@ def test_any_size_any_root_any_lengths(algorithm, check, data):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_alltoall_transposes(size, by_definition):
+@pytest.mark.parametrize("algorithm", SEGMENTED)
+def test_any_number_of_segments(algorithm, size, check):
+    for segments in (1, 2, 3, 8):
+        for root in {0, size // 2, size - 1} if algorithm.rooted else {None}:
+            schedule = algorithm.schedule(size, segments=segments, **({} if root is None else {"root": root}))
+            assert schedule.chunks == segments
+            check(schedule, numbers(size, 11), evenly(11, segments))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("algorithm", CATALOGUE["alltoall"].values(), ids=str)
+def test_alltoall_transposes(algorithm, size, by_definition):
     for block in (0, 1, 3):
         inputs = numbers(size, size * block)
-        outputs = by_definition(bruck.alltoall.schedule(size), inputs, [block] * size, add).outputs
+        outputs = by_definition(algorithm.schedule(size), inputs, [block] * size, add).outputs
         transposed = np.array(inputs).reshape(size, size, block).transpose(1, 0, 2)
         np.testing.assert_array_equal(np.array(outputs).reshape(size, size, block), transposed)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("algorithm", [a for a in CATALOGUE["alltoall"].values() if not a.equal_blocks], ids=str)
+def test_alltoall_with_a_length_for_every_pair(algorithm, size, by_definition):
+    lengths = np.random.default_rng(size).integers(0, 4, (size, size)).tolist()
+    inputs = [np.array([f"{rank}:{at}" for at in range(sum(row))], object) for rank, row in enumerate(lengths)]
+    found = by_definition(algorithm.schedule(size), inputs, lengths, add).chunks
+    cuts = [[0, *accumulate(row)] for row in lengths]
+    for rank in range(size):
+        for source in range(size):
+            wanted = inputs[source][cuts[source][rank] : cuts[source][rank + 1]]
+            assert list(found[rank][source]) == list(wanted), f"{algorithm} from {source} to {rank}"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("algorithm", CATALOGUE["barrier"].values(), ids=str)
+def test_after_a_barrier_everyone_has_heard_of_all(algorithm, size, by_definition):
+    came = [np.array([{rank}], object) for rank in range(size)]
+    outputs = by_definition(algorithm.schedule(size), came, [1], lambda own, incoming, side, weight: own | incoming)
+    assert outputs.outputs == [[set(range(size))]] * size
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -54,6 +54,11 @@ def add(own, incoming, side, weight):
     return incoming + own if side is LEFT else own + incoming
 
 
+def heard(own, incoming, side, weight):
+    """Who has come, as bits: to hear of a rank twice does no harm."""
+    return own | incoming
+
+
 def deeper(own, incoming, side, weight):
     return np.maximum(own, incoming) + 1
 
@@ -64,18 +69,18 @@ def is_harmless(by_definition, promised):
 
     def ends(schedule, inputs, lengths, combine):
         run = by_definition(schedule, inputs, lengths, combine)
-        cuts = np.cumsum([0, *lengths])
         kept = [
-            list(output[cuts[chunk] : cuts[chunk + 1]]) if promised(schedule, rank, chunk) else None
-            for rank, output in enumerate(run.outputs)
-            for chunk in range(len(lengths))
+            list(part) if promised(schedule, rank, chunk) else None
+            for rank, parts in enumerate(run.chunks)
+            for chunk, part in enumerate(parts)
         ]
         return kept, run.rounds, max(run.sent)
 
     def is_harmless(wrong, original):
         algorithm, chunks, ranks = original.algorithm, original.chunks, range(original.size)
-        lengths = [2] * chunks if algorithm.equal_blocks else [chunk + 1 for chunk in range(chunks)]
-        count, chance = sum(lengths), np.random.default_rng(5)
+        blocks = [2] * chunks if algorithm.equal_blocks else [chunk + 1 for chunk in range(chunks)]
+        count, chance = sum(blocks), np.random.default_rng(5)
+        lengths = [blocks[r:] + blocks[:r] for r in ranks] if algorithm.collective == "alltoall" else blocks
         numbers = [np.array([Fraction(int(n)) for n in chance.integers(1, 1 << 40, count)], object) for _ in ranks]
         strings = [np.array([f"{rank}:{at} " for at in range(count)], object) for rank in ranks]
         depths = [np.zeros(count, int) for _ in ranks]
@@ -85,6 +90,8 @@ def is_harmless(by_definition, promised):
             trials.append((strings, add))
         if "alike      yes" in algorithm.description:
             trials.append((floats, add))
+        if algorithm.collective == "barrier":
+            trials = [([np.full(count, 1 << rank, object) for rank in ranks], heard)]
         try:
             for inputs, combine in trials:
                 found, expected = (ends(schedule, inputs, lengths, combine) for schedule in (wrong, original))

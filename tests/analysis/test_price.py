@@ -4,6 +4,8 @@ T05  Thakur, Rabenseifner and Gropp, Optimization of collective communication op
 R04  Rabenseifner, Optimization of collective reduction operations, ICCS 2004
 P09  Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
 B97  Bruck et al., Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
+J07  Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
+H88  Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, IJPP 17(1), 1988
 """
 
 from fractions import Fraction
@@ -52,6 +54,23 @@ CLOSED_FORMS = [
     ("reduce", "binomial_tree", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.4"),
     ("reduce", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.4, R04"),
     ("alltoall", "bruck", POWERS, lambda p: (log2(p), Fraction(log2(p), 2), 0), "B97, T05 4.6"),
+    ("allreduce", "linear", ANY, lambda p: (2 * (p - 1), 2 * (p - 1), p - 1), "J07, both halves"),
+    ("bcast", "linear", ANY, lambda p: (p - 1, p - 1, 0), "J07"),
+    ("reduce", "linear", ANY, lambda p: (p - 1, p - 1, p - 1), "J07"),
+    ("gather", "linear", ANY, lambda p: (p - 1, share(p), 0), "T05 4.2, linear"),
+    ("gather", "binomial_tree", ANY, lambda p: (log2(p), share(p), 0), "T05 4.4"),
+    ("scatter", "linear", ANY, lambda p: (p - 1, share(p), 0), "T05 4.2, linear"),
+    ("scatter", "binomial_tree", ANY, lambda p: (log2(p), share(p), 0), "T05 4.3"),
+    ("alltoall", "linear", ANY, lambda p: (p - 1, share(p), 0), "J07"),
+    ("alltoall", "pairwise", ANY, lambda p: (p - 1, share(p), 0), "T05 4.6"),
+    # To keep rank order, what comes first from above cannot be added when it comes: one more share is added at the end.
+    ("reduce_scatter", "pairwise", ANY, lambda p: (p - 1, share(p), share(p) if p < 3 else 1), "T05 4.2, and a share"),
+    ("scan", "linear", ANY, lambda p: (p - 1, p - 1, p - 1), "a chain of whole messages"),
+    ("exscan", "linear", ANY, lambda p: (p - 1, p - 1, max(p - 2, 0)), "a chain whose last rank adds nothing"),
+    ("scan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "T05"),
+    ("barrier", "dissemination", ANY, lambda p: (log2(p), log2(p), log2(p)), "H88"),
+    ("barrier", "binomial_tree", POWERS, lambda p: (2 * log2(p), 2 * log2(p), log2(p)), "up and down a tree"),
+    ("barrier", "central", ANY, lambda p: (2 * (p - 1), 2 * (p - 1), p - 1 + (p > 1)), "all at one port"),
     ("exscan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "T05"),
     ("gossip", "one_peer_exponential", ANY, lambda p: (log2(p), log2(p), log2(p)), "one message a round"),
 ]
@@ -75,11 +94,33 @@ def test_the_closed_forms_of_the_literature(collective, name, sizes, form, sourc
 @pytest.mark.parametrize("root", [0, 1, 6])
 def test_a_root_elsewhere_costs_the_same(root):
     for collective in ("bcast", "reduce"):
-        for name in ("binomial_tree", "halving_doubling", "direct"):
+        for name in ("binomial_tree", "halving_doubling", "direct", "linear"):
             algorithm = find(collective, name)
             assert price(algorithm.schedule(7, root=root), BYTES, NETWORK) == price(
                 algorithm.schedule(7), BYTES, NETWORK
             )
+
+
+def test_a_subtree_of_blocks_that_goes_on_from_the_last_rank_to_the_first_is_one_more_message():
+    """Counted from the root, the subtrees of 8 ranks are 1, 2-3 and 4-7: with root 4 they are 5, 6-7 and 0-3."""
+    for collective in ("gather", "scatter"):
+        algorithm = find(collective, "binomial_tree")
+        costs = [price(algorithm.schedule(8, root=root), BYTES, NETWORK) for root in range(8)]
+        assert [(cost - costs[0]) / ALPHA for cost in costs] == [0, 1, 1, 1, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("segments", [1, 2, 3, 8])
+def test_a_chain_is_a_pipeline(segments):
+    """J07: p - 2 + s messages of n / s bytes; a sum in rank order has one link more if the root is in the middle."""
+    part = Fraction(BYTES, segments)
+    for p in range(2, 18):
+        links = p - 2 + segments
+        bcast, reduce = (find(collective, "chain") for collective in ("bcast", "reduce"))
+        for root in {0, p // 2, p - 1}:
+            found = price(bcast.schedule(p, segments=segments, root=root), BYTES, NETWORK)
+            assert found == links * (ALPHA + BETA * part)
+            found = price(reduce.schedule(p, segments=segments, root=root), BYTES, NETWORK)
+            assert found == links * (ALPHA + (BETA + GAMMA) * part) + (0 < root < p - 1) * (ALPHA + BETA * part)
 
 
 def test_recursive_doubling_with_guests():

@@ -21,13 +21,19 @@ def test_init_without_a_launcher(monkeypatch):
     assert isinstance(mpitrain.init(), SoloWorld)
 
 
-@pytest.mark.parametrize("collective", [c for c in CATALOGUE if c != "gossip"])
+@pytest.mark.parametrize("collective", [c for c in CATALOGUE if c not in ("gossip", "barrier")])
 def test_all_data_stay_as_they_are(world, collective):
     for algorithm in (*CATALOGUE[collective], "auto"):
         for count in (0, 1, 5):
             data = np.arange(float(count))
-            got = getattr(world, collective)(data.copy(), algorithm=algorithm)
+            room = (np.full(count, -1.0),) if collective == "scatter" else ()
+            got = getattr(world, collective)(data.copy(), *room, algorithm=algorithm)
             np.testing.assert_array_equal(got, data)
+
+
+def test_one_rank_waits_for_nobody(world):
+    for algorithm in (*CATALOGUE["barrier"], "auto"):
+        world.barrier(algorithm=algorithm)
 
 
 def test_a_mean_of_one_is_itself_in_every_float_type(world):
