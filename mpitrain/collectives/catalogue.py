@@ -8,10 +8,13 @@ from mpitrain.collectives import (
     bruck,
     direct,
     halving_doubling,
+    halving_gather,
     hierarchical,
     one_peer_exponential,
     recursive_doubling,
+    recursive_halving,
     ring,
+    scatter_allgather,
 )  # fmt: skip
 from mpitrain.collectives.algorithm import Algorithm, Opaque, Value
 from mpitrain.collectives.kinds import KINDS
@@ -27,7 +30,7 @@ ALLREDUCE = {
 }
 REDUCE_SCATTER = {
     "ring": ring.reduce_scatter,
-    "halving_doubling": halving_doubling.reduce_scatter,
+    "recursive_halving": recursive_halving.reduce_scatter,
     "direct": direct.reduce_scatter,
     "hierarchical": hierarchical.reduce_scatter,
 }
@@ -39,12 +42,12 @@ ALLGATHER = {
 }
 BCAST = {
     "binomial_tree": binomial_tree.bcast,
-    "halving_doubling": halving_doubling.bcast,
+    "scatter_allgather": scatter_allgather.bcast,
     "direct": direct.bcast,
 }
 REDUCE = {
     "binomial_tree": binomial_tree.reduce,
-    "halving_doubling": halving_doubling.reduce,
+    "halving_gather": halving_gather.reduce,
     "direct": direct.reduce,
 }
 ALLTOALL = {"bruck": bruck.alltoall}
