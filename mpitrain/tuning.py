@@ -57,8 +57,8 @@ A_CORE_EACH: Table = {
         row(None, "shared direct", "mpi ring", "library"),
     ),
     "reduce_scatter": (
-        row(16 * KIB, "library", "shared direct", "mpi halving_doubling"),
-        row(MIB, "shared direct", "mpi halving_doubling", "mpi ring"),
+        row(16 * KIB, "library", "shared direct", "mpi recursive_halving"),
+        row(MIB, "shared direct", "mpi recursive_halving", "mpi ring"),
         row(None, "shared direct", "mpi ring", "mpi direct"),
     ),
     "allgather": (
@@ -67,11 +67,11 @@ A_CORE_EACH: Table = {
     ),
     "bcast": (
         row(32 * KIB, "library", "shared direct", "mpi binomial_tree"),
-        row(None, "shared direct", "mpi halving_doubling", "library"),
+        row(None, "shared direct", "mpi scatter_allgather", "library"),
     ),
     "reduce": (
         row(16 * KIB, "library", "shared direct", "mpi binomial_tree"),
-        row(None, "shared direct", "mpi halving_doubling", "library"),
+        row(None, "shared direct", "mpi halving_gather", "library"),
     ),
     "gather": (row(None, "library", "mpi binomial_tree", "shared linear"),),
     "scatter": (row(None, "library", "mpi binomial_tree", "shared linear"),),
@@ -92,7 +92,7 @@ MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
     ),
     "reduce_scatter": (
         row(16 * KIB, "library", "shared direct", "mpi direct"),
-        row(None, "shared direct", "mpi direct", "mpi halving_doubling"),
+        row(None, "shared direct", "mpi direct", "mpi recursive_halving"),
     ),
     "allgather": (
         row(16 * KIB, "library", "shared direct", "mpi direct"),

@@ -11,12 +11,15 @@ from mpitrain.collectives import (
     direct,
     dissemination,
     halving_doubling,
+    halving_gather,
     hierarchical,
     linear,
     one_peer_exponential,
     pairwise,
     recursive_doubling,
+    recursive_halving,
     ring,
+    scatter_allgather,
 )  # fmt: skip
 from mpitrain.collectives.algorithm import Algorithm, Opaque, Value
 from mpitrain.collectives.kinds import KINDS
@@ -33,7 +36,7 @@ ALLREDUCE = {
 }
 REDUCE_SCATTER = {
     "ring": ring.reduce_scatter,
-    "halving_doubling": halving_doubling.reduce_scatter,
+    "recursive_halving": recursive_halving.reduce_scatter,
     "direct": direct.reduce_scatter,
     "hierarchical": hierarchical.reduce_scatter,
     "pairwise": pairwise.reduce_scatter,
@@ -46,14 +49,14 @@ ALLGATHER = {
 }
 BCAST = {
     "binomial_tree": binomial_tree.bcast,
-    "halving_doubling": halving_doubling.bcast,
+    "scatter_allgather": scatter_allgather.bcast,
     "direct": direct.bcast,
     "linear": linear.bcast,
     "chain": chain.bcast,
 }
 REDUCE = {
     "binomial_tree": binomial_tree.reduce,
-    "halving_doubling": halving_doubling.reduce,
+    "halving_gather": halving_gather.reduce,
     "direct": direct.reduce,
     "linear": linear.reduce,
     "chain": chain.reduce,

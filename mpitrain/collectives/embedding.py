@@ -68,3 +68,13 @@ def cut(chunks: range, parts: int) -> list[Ranges]:
     length, rest = divmod(len(chunks), parts)
     assert rest == 0
     return [[chunks[at * length : (at + 1) * length]] for at in range(parts)]
+
+
+def part(collective: str, name: str) -> Algorithm:
+    """The catalogue's algorithm, to embed; `ScheduleError` if there is none whose steps are known."""
+    from mpitrain.collectives.catalogue import find  # only now, since the catalogue lists those who ask
+
+    found = find(collective, name)
+    if not isinstance(found, Algorithm):
+        raise ScheduleError(f"{found} is opaque: it cannot be part of another algorithm")
+    return found

@@ -40,3 +40,14 @@ def core_rank(index: int, size: int) -> int:
     """The rank with this index; for index = core_size, one past the last rank."""
     guests = size - core_size(size)
     return 2 * index if index < guests else index + guests
+
+
+def reversed_bits(index: int, size: int) -> int:
+    """A core index with its bits in reverse order: what is far by the one is near by the other."""
+    bits = core_size(size).bit_length() - 1
+    return int(f"{index:0{bits}b}"[::-1], 2)
+
+
+def near_rank(index: int, size: int) -> int:
+    """The rank with this index where indices that differ in the highest bit are to be neighbours."""
+    return core_rank(reversed_bits(index, size), size)

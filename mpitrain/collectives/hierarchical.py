@@ -12,21 +12,14 @@ from fractions import Fraction
 from math import lcm
 
 from mpitrain.collectives.algorithm import Algorithm, collective, per_rank
-from mpitrain.collectives.embedding import Ranges, cut, embed
+from mpitrain.collectives.embedding import Ranges, cut, embed, part
 from mpitrain.collectives.nodes import lanes_of, node_of, nodes_of, turns
-from mpitrain.collectives.schedule import ScheduleError, Step
+from mpitrain.collectives.schedule import Step
 
 NodeSizes = int | tuple[int, ...]
 
-
-def named(collective: str, name: str) -> Algorithm:
-    """The catalogue's algorithm; `ScheduleError` if there is none whose steps are known."""
-    from mpitrain.collectives.catalogue import find  # not before it is there: it lists this module too
-
-    found = find(collective, name)
-    if not isinstance(found, Algorithm):
-        raise ScheduleError(f"hierarchical: {found} is opaque: expected an algorithm whose steps are known")
-    return found
+NAMED_OTHERWISE = {"halving_doubling": ("recursive_halving", "recursive_doubling")}
+"""The halves of an allreduce that are called otherwise than it is."""
 
 
 def halves(inner: str) -> tuple[Algorithm, Algorithm]:
@@ -36,13 +29,13 @@ def halves(inner: str) -> tuple[Algorithm, Algorithm]:
     """
     from mpitrain.collectives.catalogue import ALLGATHER, REDUCE_SCATTER
 
-    before = REDUCE_SCATTER.get(inner) or named("allreduce", inner)
-    return before, ALLGATHER.get(inner) or ALLGATHER["direct"]
+    before, after = NAMED_OTHERWISE.get(inner, (inner, inner))
+    return REDUCE_SCATTER.get(before) or part("allreduce", inner), ALLGATHER.get(after) or ALLGATHER["direct"]
 
 
 def parts(collective: str, inner: str, outer: str) -> tuple[tuple[Algorithm, ...], Algorithm]:
     """What runs inside a node, and what runs between nodes."""
-    return halves(inner) if collective == "allreduce" else (named(collective, inner),), named(collective, outer)
+    return halves(inner) if collective == "allreduce" else (part(collective, inner),), part(collective, outer)
 
 
 def terms(collective: str, size: int, ranks_per_node: NodeSizes, inner: str, outer: str) -> Mapping[str, object]:
@@ -62,12 +55,12 @@ def in_rank_order(algorithm: Algorithm) -> bool:
     """Whether all its parts keep it; ranks of a node, and nodes, follow each other."""
     parameters = dict(algorithm.parameters)
     inside, between = parts(algorithm.collective, str(parameters["inner"]), str(parameters["outer"]))
-    return between.ordered and all(part.ordered for part in inside)
+    return between.ordered and all(algorithm.ordered for algorithm in inside)
 
 
 def sliced(size: int, ranks_per_node: NodeSizes, inner: str, outer: str) -> int:
     """A slice for each lane, cut as the outer algorithm wants it; the whole as an inner allreduce does."""
-    nodes, (before, _), between = nodes_of(size, ranks_per_node), halves(inner), named("allreduce", outer)
+    nodes, (before, _), between = nodes_of(size, ranks_per_node), halves(inner), part("allreduce", outer)
     whole = {before.schedule(len(node)).chunks for node in nodes} if before.collective == "allreduce" else ()
     return lcm(len(lanes_of(nodes)) * between.schedule(len(nodes)).chunks, *whole)
 
@@ -88,7 +81,7 @@ def allreduce(
     paper      Traff and Hunold, CLUSTER 2020
     """
     total = sliced(size, ranks_per_node, inner, outer)
-    nodes, (before, after), between = nodes_of(size, ranks_per_node), halves(inner), named("allreduce", outer)
+    nodes, (before, after), between = nodes_of(size, ranks_per_node), halves(inner), part("allreduce", outer)
     shares = between.schedule(len(nodes)).chunks
     lanes = [cut(part, shares) for [part] in cut(range(total), len(lanes_of(nodes)))]
     if before.collective == "allreduce":

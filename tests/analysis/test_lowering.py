@@ -177,9 +177,9 @@ def test_any_order_that_the_waits_allow_is_right(algorithm, size):
             assert is_right(schedule, machine, machine.run(by_chance(seed)))
 
 
-# These send what nobody needs, so that a wait may be harmless: the broadcast's doubling hands shares to ranks that the
-# tree has given them already, and a barrier may hear of more than it must.
-WASTEFUL = ("halving_doubling.bcast", "dissemination.barrier")
+# These send what nobody needs, so that a wait may be harmless: the broadcast's ring hands shares to ranks that the tree
+# has given them already, and a barrier may hear of more than it must.
+WASTEFUL = ("scatter_allgather.bcast", "dissemination.barrier")
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [case for case in EVERYWHERE if str(case.values[0]) not in WASTEFUL])

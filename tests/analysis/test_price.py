@@ -45,14 +45,21 @@ CLOSED_FORMS = [
     ("allreduce", "direct", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "T05 4.2, pairwise"),
     ("reduce_scatter", "ring", ANY, lambda p: (p - 1, share(p), share(p)), "P09"),
     ("reduce_scatter", "direct", ANY, lambda p: (p - 1, share(p), share(p)), "T05 4.2, pairwise"),
-    ("reduce_scatter", "halving_doubling", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.2"),
+    ("reduce_scatter", "recursive_halving", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.2"),
     ("allgather", "ring", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
     ("allgather", "direct", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
     ("allgather", "recursive_doubling", POWERS, lambda p: (log2(p), share(p), 0), "T05 4.1"),
     ("bcast", "binomial_tree", ANY, lambda p: (log2(p), log2(p), 0), "T05 4.3"),
-    ("bcast", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), 0), "T05 4.3, van de Geijn"),
+    ("bcast", "scatter_allgather", ANY, lambda p: (log2(p) + p - 1, 2 * share(p), 0), "T05 4.3, van de Geijn"),
+    (
+        "bcast",
+        "scatter_allgather(allgather=recursive_doubling)",
+        POWERS,
+        lambda p: (2 * log2(p), 2 * share(p), 0),
+        "T05 4.3, van de Geijn",
+    ),
     ("reduce", "binomial_tree", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.4"),
-    ("reduce", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.4, R04"),
+    ("reduce", "halving_gather", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.4, R04"),
     ("alltoall", "bruck", POWERS, lambda p: (log2(p), Fraction(log2(p), 2), 0), "B97, T05 4.6"),
     ("allreduce", "linear", ANY, lambda p: (2 * (p - 1), 2 * (p - 1), p - 1), "J07, both halves"),
     ("bcast", "linear", ANY, lambda p: (p - 1, p - 1, 0), "J07"),
@@ -93,9 +100,11 @@ def test_the_closed_forms_of_the_literature(collective, name, sizes, form, sourc
 
 @pytest.mark.parametrize("root", [0, 1, 6])
 def test_a_root_elsewhere_costs_the_same(root):
-    for collective in ("bcast", "reduce"):
-        for name in ("binomial_tree", "halving_doubling", "direct", "linear"):
-            algorithm = find(collective, name)
+    for collective, names in (
+        ("bcast", ("binomial_tree", "scatter_allgather", "direct", "linear")),
+        ("reduce", ("binomial_tree", "halving_gather", "direct", "linear")),
+    ):
+        for algorithm in (find(collective, name) for name in names):
             assert price(algorithm.schedule(7, root=root), BYTES, NETWORK) == price(
                 algorithm.schedule(7), BYTES, NETWORK
             )
