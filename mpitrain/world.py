@@ -27,6 +27,7 @@ class World(Collectives):
     node_size: int
     engine: str
     engines: tuple[str, ...]  # that a plan may ask for, the best first
+    tuning: Any  # by which `auto` chooses: a `tuning.Tuning`
 
     def observe(self, observer: Callable[[Event], None]) -> None:
         """From now on `observer` hears of every collective of this rank, as it ends."""

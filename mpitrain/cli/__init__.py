@@ -12,10 +12,12 @@ from mpitrain.cli.bench import bench
 from mpitrain.cli.configuration import from_toml
 from mpitrain.cli.doctor import doctor
 from mpitrain.cli.draw import draw
+from mpitrain.cli.explain import explain
 from mpitrain.cli.price import price
 from mpitrain.cli.prove import prove
 from mpitrain.cli.run import run
 from mpitrain.cli.train import train
+from mpitrain.cli.tune import tune
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import Diverged, UsageError
 from mpitrain.launch_environment import environment_rank
@@ -34,6 +36,8 @@ app.command(price)
 app.command(draw)
 app.command(doctor)
 app.command(bench)
+app.command(tune)
+app.command(explain)
 app.default(train)
 
 

@@ -8,20 +8,14 @@ of ranks.
 https://github.com/NVIDIA/nccl-tests/blob/master/doc/PERFORMANCE.md
 """
 
-from collections.abc import Callable
-
-BUS_FACTOR: dict[str, Callable[[int], float]] = {
-    "allreduce": lambda ranks: 2 * (ranks - 1) / ranks,
-    "reduce_scatter": lambda ranks: (ranks - 1) / ranks,
-    "allgather": lambda ranks: (ranks - 1) / ranks,
-    "bcast": lambda ranks: 1,
-    "reduce": lambda ranks: 1,
-}
+from mpitrain.cli.bench_kinds import KINDS
 
 
 def algorithm_bandwidth(nbytes: int, seconds: float) -> float:
     return nbytes / seconds / 1e9
 
 
-def bus_bandwidth(collective: str, ranks: int, nbytes: int, seconds: float) -> float:
-    return algorithm_bandwidth(nbytes, seconds) * BUS_FACTOR[collective](ranks)
+def bus_bandwidth(collective: str, ranks: int, nbytes: int, seconds: float) -> float | None:
+    """None for a collective without data."""
+    factor = KINDS[collective].bus
+    return None if factor is None else algorithm_bandwidth(nbytes, seconds) * factor(ranks)

@@ -40,6 +40,27 @@ def line(record: Record) -> str:
     return " ".join(f"{_shown(record[key], style):{width}}" for key, width, style in COLUMNS.values()).rstrip()
 
 
+def side_by_side(records: Sequence[Record]) -> str:
+    """All ways in one table: median microseconds, a line a way, a column a size; the best of each size is marked."""
+    sizes = list(dict.fromkeys(record["nbytes"] for record in records))
+    ways: dict[str, dict[int, float]] = {}
+    for record in records:
+        ways.setdefault(_way(record), {})[record["nbytes"]] = record["median_us"]
+    for record in records:
+        if record["library_median_us"] is not None:
+            ways.setdefault("the library's own call", {})[record["nbytes"]] = record["library_median_us"]
+    best = {size: min(times[size] for times in ways.values() if size in times) for size in sizes}
+    lines = [f"{'median us, * the best':<28}" + "".join(f"{size:>12,}" for size in sizes)]
+    for way, times in ways.items():
+        cells = [f"{times[n]:,.1f}{'*' if times[n] == best[n] else ' '}" if n in times else "- " for n in sizes]
+        lines.append(f"{way:<28}" + "".join(f"{cell:>12}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _way(record: Record) -> str:
+    return f"{record['engine']} {record['algorithm']}"
+
+
 def _shown(value: object, style: str) -> str:
     return "-" if value is None else format(value, style)
 
@@ -58,7 +79,7 @@ def summary(records: Sequence[Record], by_way: bool) -> str:
         return f"library / ours {over}: {_ratios(counted)}"
     ways: dict[str, list[Record]] = {}
     for record in counted:
-        ways.setdefault(f"{record['engine']} {record['algorithm']}", []).append(record)
+        ways.setdefault(_way(record), []).append(record)
     return "\n".join([f"library / ours {over}:", *(f"{way:<26} {_ratios(found)}" for way, found in ways.items())])
 
 

@@ -1,35 +1,31 @@
 """Ways to run one collective on one size, ours and the MPI library's: bound to memory, and checked to be right.
 
-The data are a table of 251 small whole numbers for each rank, repeated: sums are exact in every type, and since 251 is
-a prime no chunk looks like another. What is timed are zeros, which any number of sums leaves as they are.
+What is timed are zeros, which any number of sums leaves as they are.
 """
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.cli.bench_kinds import KINDS, ROOT, Given
 from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.layout import even_cuts
 from mpitrain.errors import UsageError
 from mpitrain.world import World
 
-PERIOD = 251
-ROOT = 0
-
 
 class Way(NamedTuple):
-    """Something to run, in place in `buffer`; `result` is where what the collective promises to this rank lies then."""
+    """Something to run, in place in `buffer`. What the collective promises to this rank lies in `result` then, or is
+    what `run` returns where that is None."""
 
     algorithm: str
     engine: str
     why: str
     run: Callable[[], Any]
     buffer: np.ndarray
-    result: np.ndarray
+    result: np.ndarray | None
     free: Callable[[], None]
 
 
@@ -50,8 +46,22 @@ def our_way(world: World, collective: str, buffer: np.ndarray, algorithm: str, e
         raise UsageError(str(error), agreed=True) from None
     # The plan of a call without one says what it takes: both choose alike.
     run = partial(getattr(world, collective), buffer, algorithm=algorithm) if adhoc else plan.run
-    result = buffer[block(world, buffer.size)] if collective == "reduce_scatter" else buffer
-    return Way(plan.algorithm, plan.engine, plan.why, run, buffer, result, plan.free)
+    return Way(plan.algorithm, plan.engine, plan.why, run, buffer, None, plan.free)
+
+
+def our_ways(
+    world: World, collective: str, buffer: np.ndarray, names: list[tuple[str, str]], adhoc: bool = False
+) -> list[Way]:
+    """Those that are possible: of many, some do not apply at this number of ranks. Collective."""
+    if len(names) == 1:
+        return [our_way(world, collective, buffer, *names[0], adhoc)]
+    ways = []
+    for algorithm, engine in names:
+        try:
+            ways.append(our_way(world, collective, buffer, algorithm, engine, adhoc))
+        except UsageError:
+            continue
+    return ways
 
 
 def library_way(world: World, collective: str, buffer: np.ndarray) -> Way:
@@ -64,33 +74,25 @@ def library_way(world: World, collective: str, buffer: np.ndarray) -> Way:
     return Way(LIBRARY, "mpi", "to compare with", bare.run, buffer, bare.result, lambda: None)
 
 
-def block(world: World, count: int) -> slice:
-    """This rank's block of `count` elements."""
-    cuts = even_cuts(count, world.size)
-    return slice(cuts[world.rank], cuts[world.rank + 1])
-
-
 def check(world: World, collective: str, way: Way, seed: int) -> None:
     """Run it once on numbers. `RuntimeError` on a rank that gets others than NumPy does; zeros are left behind."""
-    numbers = np.random.default_rng(seed).integers(0, 4, (world.size, PERIOD))
-    count, own = way.buffer.size, block(world, way.buffer.size)
-    way.buffer[:] = np.resize(numbers[world.rank], count)
-    way.run()
-    if collective == "allgather":
-        wanted = np.empty(count, numbers.dtype)
-        cuts = even_cuts(count, world.size)
-        for rank, (start, stop) in enumerate(pairwise(cuts)):
-            wanted[start:stop] = np.resize(numbers[rank], count)[start:stop]
-    else:
-        wanted = np.resize(numbers[ROOT] if collective == "bcast" else numbers.sum(0), count)
-    if collective == "reduce_scatter":
-        wanted = wanted[own]
-    if collective != "reduce" or world.rank == ROOT:
-        wrong = np.flatnonzero(way.result != wanted.astype(way.buffer.dtype))
-        if wrong.size:
-            raise RuntimeError(
-                f"{collective} of {way.buffer.nbytes} bytes by {way.engine} {way.algorithm}: element {wrong[0]} is "
-                f"{way.result[wrong[0]]}, expected {wanted[wrong[0]]}"
-            )
+    if fault := fault_of(world, collective, way, seed):
+        raise RuntimeError(fault)
     world.barrier()  # before it, others may still read this rank's buffer
     way.buffer[:] = 0
+
+
+def fault_of(world: World, collective: str, way: Way, seed: int) -> str:
+    """Run it once on numbers: what this rank gets that NumPy does not, nothing if all is well."""
+    given = Given.seeded(world.rank, world.size, way.buffer.size, seed)
+    way.buffer[:] = given.of(world.rank)
+    returned = way.run()
+    result, wanted = returned if way.result is None else way.result, KINDS[collective].wanted(given)
+    if wanted is not None:
+        wrong = np.flatnonzero(result != wanted.astype(way.buffer.dtype))
+        if wrong.size:
+            return (
+                f"{collective} of {way.buffer.nbytes} bytes by {way.engine} {way.algorithm}: element {wrong[0]} is "
+                f"{result[wrong[0]]}, expected {wanted[wrong[0]]}"
+            )
+    return ""

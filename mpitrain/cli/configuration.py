@@ -12,7 +12,7 @@ from mpitrain.errors import UsageError
 from mpitrain.training.config import Config, option
 from mpitrain.training.run_folder import RunFolder
 
-CHANGEABLE = ("--resume", "--steps", "--progress", "--stall-warn", "--stall-abort")
+CHANGEABLE = ("--resume", "--steps", "--progress", "--explain", "--stall-warn", "--stall-abort")
 """What may be given anew when a run is resumed: it changes nothing about the numbers."""
 
 

@@ -33,7 +33,8 @@ def train(
     from mpitrain.engines.interruption import interrupt
     from mpitrain.training.loop import train as train_all
 
-    with init(checked.engine, stall_warn=checked.stall_warn, stall_abort=checked.stall_abort) as world:
+    stall_warn, stall_abort = checked.stall_warn, checked.stall_abort
+    with init(checked.engine, stall_warn=stall_warn, stall_abort=stall_abort, tuning=checked.tuning) as world:
         signal.signal(signal.SIGTERM, interrupt)  # what Open MPI makes of Ctrl-C
         try:
             train_all(world, checked, resume)

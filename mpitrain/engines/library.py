@@ -90,16 +90,27 @@ class BareCall(NamedTuple):
     result: np.ndarray
 
 
-def bare_call(collective: str, array: np.ndarray, root: int = 0) -> BareCall:
+def bare_call(collective: str, array: np.ndarray, root: int = 0, comm: MPI.Intracomm = MPI.COMM_WORLD) -> BareCall:
     """What somebody without mpitrain would call, in place, to sum or to copy: what we compare ourselves with.
 
-    On `MPI.COMM_WORLD` itself, without a record, without an epilogue. `ScheduleError` where the library cannot do it.
+    Without a record, without an epilogue. `ScheduleError` where the library cannot do it.
     """
-    comm = MPI.COMM_WORLD
     call = Call(collective, comm.Get_rank(), comm.Get_size(), array, root=root)
     method = _method(call)
-    result = call.array[: call.block.size] if collective == "reduce_scatter" else call.array
+    result = call.array[: call.block.size] if collective == "reduce_scatter" else call.received
     return BareCall(partial(method.of(comm), method.shows(call.array)), result)
+
+
+def bare_ping_pong(buffer: np.ndarray) -> None:
+    """A message from rank 0 to rank 1 and back, by mpi4py's own methods; the other ranks do nothing."""
+    comm = MPI.COMM_WORLD
+    rank = comm.Get_rank()
+    if rank == 0:
+        comm.Send(buffer, 1)
+        comm.Recv(buffer, 1)
+    elif rank == 1:
+        comm.Recv(buffer, 0)
+        comm.Send(buffer, 0)
 
 
 def library_version() -> str:

@@ -26,6 +26,7 @@ from mpitrain.engines.shared import SharedEngine
 from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.tally import TALLY
 from mpitrain.engines.threads import ThreadWork
+from mpitrain.engines.tuned import File, Tables, agreed_tables, tuning_of
 from mpitrain.errors import UsageError
 from mpitrain.event import Operation
 from mpitrain.launch_environment import mismatch
@@ -35,7 +36,6 @@ from mpitrain.world import AlgorithmLike, Array, Work, World
 FIRST_PLAN_TAG = 16384
 """Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""
 
-
 REMEMBERED = 256
 """How many kinds of calls are remembered at most."""
 
@@ -43,8 +43,8 @@ REMEMBERED = 256
 class MPIWorld(ScheduledWorld):
     """The ranks of an mpi4py communicator. Works on duplicates of it, never on the caller's own. Collective to make."""
 
-    def __init__(self, comm: MPI.Intracomm, clock_offset: float = 0.0, engine: str = "auto"):
-        """`engine` "mpi" or "shared" insists on messages, or on memory that all ranks share."""
+    def __init__(self, comm: MPI.Intracomm, clock_offset: float = 0.0, engine: str = "auto", tables: Tables = None):
+        """`engine` "mpi" or "shared" insists on messages, or on memory that all ranks share. `tables`: of tuning."""
         self._comm = comm.Dup()
         self.messenger: MPIMessenger
         super().__init__(MPIMessenger(self._comm, Progress(self.now if clock_offset else time.perf_counter)))
@@ -54,6 +54,7 @@ class MPIWorld(ScheduledWorld):
         self.node, self.node_rank, self.node_size, self.node_sizes = place(self._comm)
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
+        self.tuning = tuning_of(comm, self.node, self.crowded, tables)
         self.engines = self._possible_engines(engine)
         self.engine = self.engines[0]
         self._shared: SharedEngine | None = None
@@ -65,12 +66,12 @@ class MPIWorld(ScheduledWorld):
         TALLY.worlds += 1
 
     @classmethod
-    def of_job(cls, engine: str = "auto") -> "MPIWorld":
+    def of_job(cls, engine: str = "auto", tuning: File = None) -> "MPIWorld":
         """All ranks that the launcher started. `UsageError` if it was another MPI's launcher."""
         trap = mismatch(os.environ, MPI.Get_library_version(), MPI.COMM_WORLD.Get_size())
         if trap:
             raise UsageError(trap, agreed=True)
-        return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD), engine)
+        return cls(MPI.COMM_WORLD, offset(MPI.COMM_WORLD), engine, agreed_tables(MPI.COMM_WORLD, tuning))
 
     def _possible_engines(self, asked: str) -> tuple[str, ...]:
         """The engines that this world may use, the best first."""
@@ -146,7 +147,7 @@ class MPIWorld(ScheduledWorld):
         part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
         if part == MPI.COMM_NULL:
             return None
-        world = MPIWorld(MPI.Intracomm(part), self._clock_offset, self._engine_asked)
+        world = MPIWorld(MPI.Intracomm(part), self._clock_offset, self._engine_asked, self.tuning.tables)
         part.Free()
         return world
 
@@ -214,9 +215,8 @@ class MPIWorld(ScheduledWorld):
     ) -> Choice:  # fmt: skip
         engines = self.engines if engine == "auto" else (engine,)
         return choose(
-            collective, nbytes, engines=engines, library=library, crowded=self.crowded, commutative=commutative,
-            once=once,
-        )  # fmt: skip
+            collective, nbytes, self.tuning, engines=engines, library=library, commutative=commutative, once=once
+        )
 
     def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
         return "mpi" if isinstance(algorithm, Opaque) else super()._engine_for(algorithm, engine)

@@ -12,7 +12,7 @@ from mpitrain.engines.scheduled import ScheduledWorld
 from mpitrain.engines.staged import Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.event import Operation
-from mpitrain.tuning import Choice, choose
+from mpitrain.tuning import Choice, Place, Tuning, choose
 from mpitrain.world import AlgorithmLike, World
 
 
@@ -39,6 +39,7 @@ class SoloWorld(ScheduledWorld):
     node, node_rank, node_size = 0, 0, 1
     engine = "solo"
     engines = (engine,)
+    tuning = Tuning(Place("none", ranks=1, nodes=1, ranks_per_node=1, crowded=False))
 
     def __init__(self) -> None:
         super().__init__(_NoMessages())
@@ -59,7 +60,7 @@ class SoloWorld(ScheduledWorld):
         self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
         once: bool = False,
     ) -> Choice:  # fmt: skip
-        choice = choose(collective, nbytes, engines=("mpi",), library=False, commutative=commutative)
+        choice = choose(collective, nbytes, self.tuning, engines=("mpi",), library=False, commutative=commutative)
         return choice._replace(engine=self.engine, runner_up="none")
 
     def _tag(self, kept: bool) -> int:

@@ -93,6 +93,16 @@ class DataParallel:
         """Where they run, such as `shared`, or `shared, mpi`."""
         return ", ".join(dict.fromkeys(plan.engine for plan in self.plans))
 
+    def explained(self) -> str:
+        """What runs for each bucket, why, and what would have come second: a line a bucket."""
+        lines = []
+        for bucket, plan in zip(self.buckets, self.plans, strict=True):
+            nbytes = (bucket.stop - bucket.start) * self.gradients.itemsize
+            choice = self.world.explain("allreduce", nbytes)
+            taken = choice if plan.why == choice.reason else f"{plan.engine} {plan.algorithm}: {plan.why}"
+            lines.append(f"gradients up to {bucket.last_unit}, {nbytes:,} bytes: {taken}")
+        return "\n".join(lines)
+
     def begin(self, loss_sum: float, correct: int) -> None:
         """Forward is done: what the header carries is known."""
         self.header[0], self.header[1] = loss_sum, correct

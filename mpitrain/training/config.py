@@ -78,6 +78,10 @@ class Config:
     engine
         How data move: auto, mpi (messages), shared (memory that the ranks of one node share), or solo (one process
         without MPI).
+    tuning
+        File of `mpitrain tune` by which auto chooses. Default: the one that MPITRAIN_TUNING names, if any.
+    explain
+        Say first what runs for each bucket of gradients, why, and what would come second.
     bucket_bytes
         Gradients are exchanged in buckets of at least this many bytes, while backward runs.
     run_dir
@@ -109,6 +113,8 @@ class Config:
     seed: Whole = 0
     algorithm: str = "auto"
     engine: Engine = "auto"
+    tuning: Annotated[Path | None, Parameter(negative="")] = None
+    explain: Annotated[bool, Parameter(negative="")] = False
     bucket_bytes: Whole = 1 << 20
     run_dir: Path = Path("runs")
     name: str | None = None
@@ -172,7 +178,10 @@ class Config:
     @property
     def mathematics(self) -> str:
         """The options that the numbers of a run depend on, as TOML: alike in a run and in its continuation."""
-        others = ("steps", "progress", "run-dir", "name", "data-dir", "engine", "stall-warn", "stall-abort")
+        others = (
+            "steps", "progress", "run-dir", "name", "data-dir", "engine", "tuning", "explain", "stall-warn",
+            "stall-abort",
+        )  # fmt: skip
         return "".join(f"{line}\n" for line in self.toml().splitlines() if line.split(" = ")[0] not in others)
 
     def toml(self) -> str:

@@ -62,6 +62,8 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
     began = world.now()
     dataset = agreed(world, lambda: load(config.data, config.data_dir))
     trainer = Trainer(world, config, dataset)
+    if config.explain and world.rank == 0:
+        print(trainer.strategy.explained(), flush=True)
     totals = EpochTotals()
     if resumed is not None:
         saved = agreed(world, lambda: _resumable(trainer, RunFolder(resumed)))

@@ -41,8 +41,8 @@ ONE_LINE_FAULTS = {
     ("--data", "mnist"): "data mnist needs a folder of IDX files; name it with --data-dir",
     (
         "frobnicate",
-    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, doctor, bench), "
-    "then options",
+    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, doctor, bench, tune, "
+    "explain), then options",
     ("prove", "allreduces"): (f"no collective 'allreduces': expected one of {', '.join(CATALOGUE)}"),
     ("prove", "bcast", "--algorithm", "ring"): (
         f"no algorithm 'ring' for bcast: expected one of {', '.join(CATALOGUE['bcast'])}, library"
@@ -124,7 +124,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain
     assert (written["epochs"], written["batch"], written["hidden"], written["seed"]) == (1, 500, [6], 8)
     assert written["momentum"] == 0.9
     assert written.keys() == {option(f.name)[2:] for f in fields(Config)} - {
-        "data-dir", "global-batch", "stall-abort",
+        "data-dir", "global-batch", "stall-abort", "tuning",
     }  # fmt: skip
 
 

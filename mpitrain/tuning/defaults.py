@@ -1,4 +1,4 @@
-"""Which engine and algorithm `auto` takes: tables of sizes, and the reason in words. Pure.
+"""The tables that stand where nobody has measured: one node, sizes in rows.
 
 A row lists ways from the best down; the first that is possible here is taken, the next one is the runner-up. Where
 every rank has a core, messages travel side by side and the textbooks hold: few steps for small data, few bytes for
@@ -9,29 +9,7 @@ there the MPI library's compiled loop does. `docs/performance.md` has the measur
 
 from typing import NamedTuple
 
-from mpitrain.collectives.schedule import ScheduleError
-
-
-class Choice(NamedTuple):
-    """What runs, why, and what would have come second.
-
-    `elsewhere` is what runs instead if the memory of some rank's data cannot be reached by the others.
-    """
-
-    collective: str
-    algorithm: str
-    engine: str
-    reason: str
-    runner_up: str
-    elsewhere: "Choice | None" = None
-
-
-class Way(NamedTuple):
-    engine: str
-    algorithm: str
-
-    def __str__(self) -> str:
-        return self.algorithm if self.algorithm == "library" else f"{self.engine} {self.algorithm}"
+from mpitrain.tuning.choice import KIB, MIB, Allowed, Choice, Way, size_in_words
 
 
 class Row(NamedTuple):
@@ -41,13 +19,10 @@ class Row(NamedTuple):
 
 Table = dict[str, tuple[Row, ...]]
 
-KIB, MIB = 1 << 10, 1 << 20
-LIBRARY = Way("mpi", "library")
-
 
 def row(up_to: int | None, *ways: str) -> Row:
     """From "shared direct" or "library"."""
-    return Row(up_to, tuple(LIBRARY if way == "library" else Way(*way.split()) for way in ways))
+    return Row(up_to, tuple(map(Way.of, ways)))
 
 
 A_CORE_EACH: Table = {
@@ -135,54 +110,38 @@ IN_RANK_ORDER = {"allreduce": "recursive_doubling", "reduce_scatter": "direct", 
 """For operations that do not commute."""
 
 
-def choose(
-    collective: str,
-    nbytes: int,
-    *,
-    engines: tuple[str, ...] = ("shared", "mpi"),
-    library: bool = True,
-    crowded: bool = False,
-    commutative: bool = True,
-    once: bool = False,
-) -> Choice:
-    """The choice for data of `nbytes` bytes on one of `engines`, the best first.
-
-    `library`: whether the MPI library can do it too; `crowded`: ranks outnumber cores; `once`: for a call without a
-    plan.
-    """
-    if not commutative and collective in IN_RANK_ORDER:
-        algorithm = "direct" if engines[0] == "shared" else IN_RANK_ORDER[collective]
-        return Choice(collective, algorithm, engines[0], "the operation does not commute: rank order kept", "none")
+def default(collective: str, nbytes: int, crowded: bool, allowed: Allowed) -> Choice:
+    """What these tables say of a collective that they have; `crowded`: ranks outnumber cores."""
+    if not allowed.commutative and collective in IN_RANK_ORDER:
+        engine = allowed.engines[0]
+        algorithm = "direct" if engine == "shared" else IN_RANK_ORDER[collective]
+        return Choice(collective, algorithm, engine, "the operation does not commute: rank order kept", "none")
     table = MORE_RANKS_THAN_CORES if crowded else A_CORE_EACH
-    if collective not in table:
-        raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(table)}")
     where = "more ranks than cores" if crowded else "a core for each rank"
-    library = library and "mpi" in engines
-    if once and library and nbytes <= SMALLEST_ONCE and "shared" in engines:
-        reason = f"table: up to {_size(SMALLEST_ONCE)} without a plan"
-        return Choice(collective, LIBRARY.algorithm, LIBRARY.engine, reason, "none")
-    choice = _look_up(table, collective, nbytes, engines, library, where)
-    if choice.engine != "shared" or collective not in ELSEWHERE:
-        return choice
-    instead = ONCE_ELSEWHERE if once else ELSEWHERE
-    elsewhere = _look_up(instead, collective, nbytes, engines, library, "memory that ranks do not share")
-    return choice if elsewhere.engine == "shared" else choice._replace(elsewhere=elsewhere)
+    return looked_up(table, collective, nbytes, allowed, where)
 
 
-def _look_up(table: Table, collective: str, nbytes: int, engines: tuple[str, ...], library: bool, where: str) -> Choice:
+def default_elsewhere(collective: str, nbytes: int, once: bool, allowed: Allowed) -> Choice | None:
+    """What to take instead of shared memory where data would have to be copied there and back; None: nothing better."""
+    table = ONCE_ELSEWHERE if once else ELSEWHERE
+    if collective not in table:
+        return None
+    choice = looked_up(table, collective, nbytes, allowed, "memory that ranks do not share")
+    return None if choice.engine == "shared" else choice
+
+
+def looked_up(table: Table, collective: str, nbytes: int, allowed: Allowed, where: str) -> Choice:
     rows = table[collective]
     place = next(i for i, row in enumerate(rows) if row.up_to is None or nbytes <= row.up_to)
-    possible = [way for way in rows[place].ways if (library if way == LIBRARY else way.engine in engines)]
-    bounds = [f"above {_size(row.up_to)}" for row in rows[:place][-1:]] + [
-        f"up to {_size(row.up_to)}" for row in rows[place : place + 1] if row.up_to is not None
+    possible = [way for way in rows[place].ways if allowed.allows(collective, way)]
+    bounds = [f"above {_bound(row)}" for row in rows[:place][-1:]] + [
+        f"up to {_bound(row)}" for row in rows[place : place + 1] if row.up_to is not None
     ]
     reason = f"table: {', '.join([*bounds, where])}"
     runner_up = str(possible[1]) if len(possible) > 1 else "none"
     return Choice(collective, possible[0].algorithm, possible[0].engine, reason, runner_up)
 
 
-def _size(nbytes: int | None) -> str:
+def _bound(row: Row) -> str:
     """A bound in words; a row without one is the last, and bounds nothing."""
-    if nbytes is None:
-        return "any size"
-    return f"{nbytes // MIB} MiB" if nbytes >= MIB else f"{nbytes // KIB} KiB"
+    return "any size" if row.up_to is None else size_in_words(row.up_to)

@@ -1,0 +1,184 @@
+"""`mpitrain tune` and `explain` on real ranks, and Open MPI taking the rules that are exported. No time is asserted."""
+
+import json
+import os
+import re
+
+import pytest
+
+from mpitrain.cli import main
+from mpitrain.cli.bench_kinds import KINDS
+from mpitrain.launcher import survey
+from mpitrain.tuning import Measured, Place, Way
+from mpitrain.tuning.measured import PlaceTable
+from mpitrain.tuning.openmpi_rules import FIXED, LibraryAlgorithm, rules
+
+QUICK = ("--rounds", "1", "--nbytes", "1K,64K")
+
+
+def open_mpi_only():
+    found = survey(os.environ).launcher
+    if found is None or found.family != "openmpi":
+        pytest.skip("these rules are Open MPI's")
+
+
+def test_a_table_is_made_and_used_where_it_was_made_only(mpitrain, tmp_path):
+    code, out, err = mpitrain("tune", "allreduce", *QUICK, "--out", "t.json", ranks=2)
+    assert (code, err) == (0, "")
+    assert out.startswith("allreduce, 11 ways\n        1,024 bytes  ")
+    assert out.splitlines()[-1].startswith("t.json: allreduce at 2 ranks on 1 node, ")
+    assert out.count("t.json:") == 1
+    code, out, err = mpitrain("tune", "bcast", *QUICK, "--out", "t.json", ranks=3)
+    assert (code, err) == (0, "")
+    places = json.loads((tmp_path / "t.json").read_text())["places"]
+    assert [(place["ranks"], [*place["collectives"]]) for place in places] == [(2, ["allreduce"]), (3, ["bcast"])]
+    assert places[0]["collectives"]["allreduce"]["nbytes"] == [1024, 65536]
+    assert {"library", "shared ring", "mpi ring"} < places[0]["collectives"]["allreduce"]["microseconds"].keys()
+    code, out, err = mpitrain("explain", "allreduce", "--nbytes", "8K", "--tuning", "t.json", ranks=2)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(
+        r"allreduce +8,192 bytes  .+ \(\d+\.\d us\): measured between 1 KiB and 64 KiB, 2 ranks on 1 node, "
+        r"a core for each rank, .+; runner-up .+ \(\d+\.\d us\)\n",
+        out.replace("more ranks than cores", "a core for each rank"),
+    )
+    code, out, err = mpitrain("explain", "allreduce", "--nbytes", "8K", ranks=3, MPITRAIN_TUNING="t.json")
+    assert (code, err) == (0, "")
+    assert ": table: up to 16 KiB, " in out
+
+
+def test_a_run_takes_what_the_table_says_on_all_ranks(mpitrain, tmp_path):
+    """The table makes an algorithm best that no default takes; every rank plans it, and a world split off as well."""
+    code, _, err = mpitrain("tune", "allreduce", "--rounds", 1, "--nbytes", "1K,16M", "--out", "t.json", ranks=2)
+    assert code == 0, err
+    table = json.loads((tmp_path / "t.json").read_text())
+    table["places"][0]["collectives"]["allreduce"]["microseconds"]["mpi recursive_doubling"] = [0.01, 0.01]
+    (tmp_path / "t.json").write_text(json.dumps(table))
+    options = ("--epochs", 1, "--batch", 500, "--hidden", 8, "--progress", "plain")
+    code, out, err = mpitrain(*options, "--tuning", "t.json", "--explain", ranks=2)
+    assert (code, err) == (0, "")
+    told = [line for line in out.splitlines() if line.startswith("gradients up to ")]
+    assert len(told) == 1
+    assert ": mpi recursive_doubling (0.0 us): measured between 1 KiB and 16 MiB, 2 ranks on 1 node, " in told[0]
+    (run,) = (tmp_path / "runs").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["algorithm"], summary["engine"]) == ("recursive_doubling", "mpi")
+    assert f'tuning = "{tmp_path / "t.json"}"' in (run / "config.toml").read_text()
+    bench = ("bench", "--nbytes", "64K", "--rounds", 1, "--tuning", "t.json", "--explain")
+    code, out, err = mpitrain(*bench, ranks=2)
+    assert (code, err) == (0, "")
+    assert out.startswith("allreduce           65,536 bytes  mpi recursive_doubling (0.0 us): measured between ")
+
+
+def test_explain_in_a_world_of_one(mpitrain):
+    code, out, err = mpitrain("explain", "bcast", "--nbytes", "64K,1K")
+    assert (code, err) == (0, "")
+    assert [line.split("  ")[-1] for line in out.splitlines()] == [
+        "solo binomial_tree: table: up to 32 KiB, a core for each rank; runner-up none",
+        "solo halving_doubling: table: above 32 KiB, a core for each rank; runner-up none",
+    ]
+
+
+ONE_LINE_FAULTS = {
+    ("tune",): "tune: one rank sends nothing; start more, as with mpirun -n 2",
+    ("tune", "gossip"): f"no collective 'gossip': expected some of {', '.join(KINDS)}",
+    ("tune", "--rounds", "0"): "--rounds 0: expected 1 or more",
+    ("explain", "--nbytes", "1K,x"): "--nbytes x: expected a number of bytes such as 4096, 64K or 100M",
+    ("explain", "--tuning", "no.json"): (
+        "--tuning no.json: cannot be read: No such file or directory; "
+        "make it anew with `mpirun -n N python -m mpitrain tune --out FILE`"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ONE_LINE_FAULTS, ids=" ".join)
+def test_faults_are_one_line(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ending:
+        main(list(arguments))
+    assert (ending.value.code, capsys.readouterr().err) == (2, f"mpitrain: {ONE_LINE_FAULTS[arguments]}\n")
+
+
+@pytest.mark.parametrize("command", [("explain",), ("--epochs", 1), ("bench",)])
+def test_a_broken_table_is_one_line_of_rank_0(mpitrain, tmp_path, command):
+    (tmp_path / "t.json").write_text('{"format": "mpitrain tuning", "version": 99}')
+    code, out, err = mpitrain(*command, ranks=3, MPITRAIN_TUNING="t.json")
+    assert code == 2
+    fault = "mpitrain: MPITRAIN_TUNING=t.json: version: expected 1, which this mpitrain reads, found 99; make it anew "
+    assert (out + err).count(fault) == (out + err).count("t.json") == 1
+    assert "Traceback" not in out + err
+
+
+def test_a_file_that_is_no_table_is_not_overwritten(mpitrain, tmp_path):
+    (tmp_path / "notes.json").write_text("[1, 2]")
+    code, out, err = mpitrain("tune", "bcast", *QUICK, "--out", "notes.json", ranks=2)
+    assert code == 2
+    fault = 'mpitrain: --out notes.json: format: expected "mpitrain tuning", found [1, 2]; make it anew '
+    assert (out + err).count(fault) == 1
+    assert (tmp_path / "notes.json").read_text() == "[1, 2]"
+
+
+PROGRAM = """
+import sys
+import numpy
+from mpi4py import MPI
+array = numpy.ones(int(sys.argv[1]), "f4")
+for _ in range(50):
+    MPI.COMM_WORLD.Allreduce(MPI.IN_PLACE, array)
+assert array[0] == 4.0**50
+"""
+
+
+def peers_of_rank_0(launch, count, **environment):
+    """To whom rank 0 sends messages in an allreduce, and how many: what Open MPI's own monitoring prints at its end."""
+    process = launch(
+        4, "-c", PROGRAM, str(count), OMPI_MCA_pml_monitoring_enable="2", OMPI_MCA_pml_monitoring_enable_output="1",
+        OMPI_MCA_mpi_yield_when_idle="1", **environment,
+    )  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    lines = re.findall(r"^I\t0\t(\d+)\t\d+ bytes\t(\d+) msgs sent", out + err, re.MULTILINE)
+    return {int(peer): int(messages) for peer, messages in lines}
+
+
+def test_open_mpi_takes_exported_rules(launch, tmp_path):
+    """4 ranks, 50 allreduces: a ring sends 2 (p - 1) messages each to the next rank alone, recursive doubling one each
+    to the ranks at distance 1 and 2, a linear one a message to every rank. The rules say which from which size on."""
+    open_mpi_only()
+    names = {"ring": LibraryAlgorithm(4, "ring"), "doubling": LibraryAlgorithm(3, "recursive_doubling")}
+    times = {names["ring"]: (1e-6, 9e-6), names["doubling"]: (9e-6, 1e-6), FIXED: (5e-6, 5e-6)}
+    seconds = {Way("mpi", str(algorithm)): found for algorithm, found in times.items()}
+    place = Place("Open MPI", ranks=4, nodes=1, ranks_per_node=4, crowded=True)
+    table = PlaceTable(place, {}, {"allreduce": Measured((1024, 16384), seconds)})  # the border: 4096 bytes
+    (tmp_path / "rules").write_text(rules([table]))
+    loading = {
+        "OMPI_MCA_coll_tuned_use_dynamic_rules": "1",
+        "OMPI_MCA_coll_tuned_dynamic_rules_filename": str(tmp_path / "rules"),
+    }
+    assert peers_of_rank_0(launch, 1023, **loading) == {1: 50 * 6}
+    assert peers_of_rank_0(launch, 1024, **loading) == {1: 50, 2: 50}
+    (tmp_path / "rules").write_text(rules([PlaceTable(place._replace(ranks=3), {}, table.library_algorithms)]))
+    assert peers_of_rank_0(launch, 1023, **loading) == peers_of_rank_0(launch, 1023) != {1: 50 * 6}
+
+
+def test_rules_are_measured_and_exported(mpitrain, tmp_path):
+    open_mpi_only()
+    options = ("tune", "reduce", "exscan", *QUICK, "--out", "t.json", "--export", "openmpi", "rules")
+    code, out, err = mpitrain(*options, ranks=3)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].endswith(f"OMPI_MCA_coll_tuned_dynamic_rules_filename={tmp_path / 'rules'}")
+    (place,) = json.loads((tmp_path / "t.json").read_text())["places"]
+    assert [*place["library_algorithms"]] == ["reduce"]
+    ways = place["library_algorithms"]["reduce"]["microseconds"]
+    assert {"mpi library(0)", "mpi linear(1)", "mpi pipeline(3, segment=32768)", "mpi binomial(5)"} < ways.keys()
+    lines = (tmp_path / "rules").read_text().splitlines()
+    assert lines[:3] == ["rule-file-version-2", "1 # collectives", "11 # reduce"]
+    assert lines[lines.index("3 # ranks") + 2].startswith("0 ")
+
+
+def test_only_open_mpi_has_these_rules(mpitrain):
+    found = survey(os.environ).launcher
+    if found is None or found.family != "mpich":
+        pytest.skip("a test of MPICH")
+    code, out, err = mpitrain("tune", "bcast", *QUICK, "--export", "openmpi", "rules", ranks=2)
+    assert code == 2
+    assert (out + err).count("mpitrain: --export openmpi: expected Open MPI, found MPICH") == 1
