@@ -17,6 +17,7 @@ from mpitrain.training.config import Whole
 from mpitrain.world import World
 
 DTYPES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64")
+PICTURES = (".svg", ".png", ".pdf")
 SIZES = ("1K", "64K", "256K", "1M", "4M", "16M", "64M")
 
 
@@ -96,6 +97,8 @@ def check_place(world: World, options: Options) -> None:
     for name, path in (("json", options.json), ("plot", options.plot)):
         if path is not None and world.rank == 0:
             check_writable(f"--{name}", path)
+    if options.plot is not None and options.plot.suffix not in PICTURES:
+        raise UsageError(f"--plot {options.plot}: expected a file of one of the kinds {', '.join(PICTURES)}")
     if options.plot is not None and find_spec("matplotlib") is None:
         raise UsageError('--plot: needs matplotlib: pip install "mpitrain[plot]"')
 

@@ -1,7 +1,6 @@
 """`mpirun -n 2 python -m mpitrain bench step --model mlp`: what exchanging gradients adds to a step of training."""
 
 import math
-import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mpitrain.cli.json_file import write_json
+from mpitrain.cli.turns import take_turns
 from mpitrain.training.config import Config, Engine, Whole
 from mpitrain.world import World
 
@@ -92,26 +92,15 @@ def measure(world: World, options: Config, steps: int) -> dict[str, Any]:
 
 def lasting(options: Config, steps: int, **changes: Any) -> Config:
     """The options, changed and checked, with epochs enough for as many counted steps, whatever the data."""
-    turns = max(1, math.ceil(steps / TURN))
+    turns = 1 + math.ceil(steps / TURN)  # the first is not counted
     return replace(options, steps=steps, epochs=turns * (TURN + 1), **changes).completed()
 
 
 def in_turns(world: World, steps: int, sides: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds of a step of each side: its median, on the rank where that is largest. Collective.
-
-    All ranks begin a turn together. Its first step, which finds the other side's numbers in the caches, is not counted.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(math.ceil(steps / TURN)):
-        for name, step in sides.items():
-            world.barrier()
-            step()
-            for _ in range(TURN):
-                began = world.now()
-                step()
-                seconds[name].append(world.now() - began)
-    medians = world.allreduce(np.array([statistics.median(of_side) for of_side in seconds.values()]), "max")
-    return dict(zip(sides, medians.tolist(), strict=True))
+    """Seconds of a step of each side: the median of its turns, each as long as on the slowest rank. Collective."""
+    rounds = math.ceil(steps / TURN)
+    seconds = take_turns(world, list(sides.values()), rounds, TURN, uncounted=1)
+    return dict(zip(sides, np.median(seconds, axis=0).tolist(), strict=True))
 
 
 def _table(measured: dict[str, Any]) -> Table:

@@ -8,8 +8,8 @@ import pytest
 
 from mpitrain.cli import main
 from mpitrain.cli.bandwidth import algorithm_bandwidth, bus_bandwidth
-from mpitrain.cli.bench_kinds import KINDS
-from mpitrain.cli.bench_table import COLUMNS, line, summary
+from mpitrain.cli.bench_kinds import KINDS, Given
+from mpitrain.cli.bench_table import COLUMNS, line, side_by_side, summary
 from mpitrain.cli.bench_ways import Way, check
 from mpitrain.cli.turns import spread, take_turns
 from mpitrain.collectives.catalogue import CATALOGUE
@@ -131,6 +131,45 @@ def test_the_last_word_counts_from_64_kib():
     )  # fmt: skip
     assert summary(records[:1], by_way=False) == "library / ours: no size of 64 KiB or more"
     assert summary([record(65536, None, why_not="one rank")], by_way=False) == "nothing to compare with: one rank"
+
+
+def test_all_ways_stand_side_by_side():
+    """The best of each size is marked, the library's own call among them."""
+    records = [
+        {"nbytes": n, "engine": engine, "algorithm": name, "median_us": us, "library_median_us": library}
+        for n, library, times in ((1024, 5.0, (7.25, 6.0)), (65536, 2000.0, (12.0, 3000.5)))
+        for (engine, name), us in zip((("shared", "ring"), ("mpi", "torus(rows=2)")), times, strict=True)
+    ]
+    assert side_by_side(records) == (
+        "median us, * the best              1,024      65,536\n"
+        "shared ring                         7.2        12.0*\n"
+        "mpi torus(rows=2)                   6.0     3,000.5 \n"
+        "the library's own call              5.0*    2,000.0 "
+    )
+
+
+def test_what_ranks_must_get():
+    """3 ranks that bring 0 1 2 3, 10 11 12 13 and 20 21 22 23, in blocks of 1, 1 and 2 elements."""
+    numbers = np.resize(np.arange(4), (3, 4)) + [[0], [10], [20]]
+    wanted = {
+        "allreduce": ([30, 33, 36, 39],) * 3,
+        "reduce_scatter": ([30], [33], [36, 39]),
+        "allgather": ([0, 11, 22, 23],) * 3,
+        "bcast": ([0, 1, 2, 3],) * 3,
+        "reduce": ([30, 33, 36, 39], None, None),
+        "exscan": (None, [0, 1, 2, 3], [10, 12, 14, 16]),
+    }
+    for collective, of_ranks in wanted.items():
+        for rank, expected in enumerate(of_ranks):
+            found = KINDS[collective].wanted(Given(rank, 4, numbers))
+            assert (None if found is None else found.tolist()) == expected, (collective, rank)
+    both = np.array([[0, 1, 2, 3], [10, 11, 12, 13]])
+    assert [KINDS["alltoall"].wanted(Given(rank, 4, both)).tolist() for rank in (0, 1)] == [
+        [0, 1, 10, 11],
+        [2, 3, 12, 13],
+    ]
+    assert [KINDS["alltoall"].elements(1000, 4, ranks) for ranks in (1, 3, 7)] == [250, 252, 252]
+    assert KINDS["bcast"].elements(1003, 4, 3) == 250
 
 
 def test_the_widest_line_fits_into_100_columns():

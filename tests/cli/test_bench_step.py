@@ -1,11 +1,12 @@
 """`bench step`: two sides in turns, numbers from rank 0 only. No test asserts a time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mpitrain.cli.bench_step import MEASURED, TURN, in_turns
+from mpitrain.cli.bench_step import MEASURED, TURN, in_turns, lasting
 from mpitrain.data import load
 from mpitrain.engines.solo import SoloWorld
 from mpitrain.training.trainer import Trainer
@@ -46,7 +47,7 @@ def test_the_networks_that_are_measured(model, parameters):
 
 
 class SlowRank(SoloWorld):
-    """A clock that only steps move, beside another rank whose medians are 7 and 2 seconds."""
+    """A clock that only steps move, beside another rank that takes 7 seconds a step in all turns but one."""
 
     clock = 0.0
 
@@ -55,11 +56,11 @@ class SlowRank(SoloWorld):
 
     def allreduce(self, buffer, op="sum", **options):
         assert op == "max"
-        return np.maximum(buffer, [7, 2])
+        return np.maximum(buffer, [[7, 2], [1, 2], [7, 2]])
 
 
 def test_turns_and_the_median_of_the_slowest_rank():
-    """The first step of a turn is slow and not counted; 25 steps take three turns."""
+    """The first step of a turn is slow and not counted; 25 steps take three turns, after one that warms up."""
     world, calls = SlowRank(), []
 
     def side(name, seconds):
@@ -70,4 +71,10 @@ def test_turns_and_the_median_of_the_slowest_rank():
         return step
 
     assert in_turns(world, 25, {"a": side("a", 5), "b": side("b", 3)}) == {"a": 7, "b": 3}
-    assert calls == 3 * (["a"] * (TURN + 1) + ["b"] * (TURN + 1))
+    assert calls == 4 * (["a"] * (TURN + 1) + ["b"] * (TURN + 1))
+
+
+def test_epochs_last_as_long_as_all_turns():
+    """A batch of all samples is one step an epoch."""
+    options = replace(MEASURED["mlp"], global_batch=5000)
+    assert lasting(options, 25).epochs >= 4 * (TURN + 1)
