@@ -22,7 +22,8 @@ from mpitrain.tuning import Tuning, Way, choose
 from mpitrain.world import World
 
 TUNED = tuple(4**k for k in range(4, 13))  # 256 bytes to 16 MiB
-BETWEEN = tuple(2 * nbytes for nbytes in TUNED[:-1])
+BETWEEN = tuple(round(share * nbytes / 64) * 64 for nbytes in TUNED[:-1] for share in (1.6, 2.6))
+"""Not where `tune` looks of itself if the best way changes: at 2 times, then at 1.4 or 2.8 times a power of 4."""
 ABOUT: dict[str, Any] = {}
 
 
@@ -54,9 +55,9 @@ def main(
 
 
 def check(world: World, collective: str, rounds: int) -> Iterator[dict[str, Any]]:
-    """A record for each size in between. Collective."""
+    """A record for each size in between that was not visited. Collective."""
     tuning = Tuning(world.tuning.place, {collective: measure(world, collective, TUNED, rounds, ABOUT)})
-    found = measure(world, collective, BETWEEN, 2 * rounds, ABOUT)
+    found = measure(world, collective, BETWEEN, 2 * rounds, ABOUT, finer=0)
     for at, nbytes in enumerate(found.nbytes):
         choice = choose(collective, nbytes, tuning, engines=world.engines)
         best = min(found.seconds, key=lambda way, at=at: found.seconds[way][at])

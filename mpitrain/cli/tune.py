@@ -39,7 +39,8 @@ def tune(
     collectives
         Such as allreduce bcast; all of them if left away.
     nbytes
-        Sizes of the whole buffer, such as 64K,1M or 64K 1M; auto interpolates between them.
+        Sizes of the whole buffer, such as 64K,1M or 64K 1M; auto interpolates between them. Where the best way
+        changes from one to the next, some in between are measured too.
     out
         File to write to.
     rounds

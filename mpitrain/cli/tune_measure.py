@@ -1,6 +1,8 @@
 """Measure all ways of a collective at some sizes, in turns: a first look at each, then those that may be the best."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,12 @@ HOPELESS = 2.5
 
 LOOKS = 3  # rounds of the first look, of which the best counts
 
+FINER = 2
+"""How often the gaps between sizes are halved where it matters: the library's times jump where its protocol changes."""
+
+MATTERS = 1.08
+"""How many times longer a neighbour's best way must take than the best one for that."""
+
 SAMPLE = 2e-3
 """Seconds that a sample of the best way should last, by as many calls in a row, at most 100."""
 
@@ -27,30 +35,54 @@ ROOM = 1 << 30
 """Bytes that the plans of all ranks may take at one time: ways that need more are measured some at a time."""
 
 
-def measure(world: World, collective: str, sizes: Sequence[int], rounds: int, about: Mapping[str, Any]) -> Measured:
-    """Ours and the library's, as plans that `auto` may take. Collective."""
+Times = dict[int, dict[choice.Way, float]]
+"""By bytes of the whole buffer, seconds of each way."""
+
+
+def measure(
+    world: World, collective: str, sizes: Sequence[int], rounds: int, about: Mapping[str, Any], finer: int = FINER
+) -> Measured:
+    """Ours and the library's, as plans that `auto` may take; at these sizes, and between those where another way
+    becomes the best, so often as `finer` says. Collective."""
     kind, dtype = KINDS[collective], np.dtype(np.float32)
     tried = [0] if kind.bus is None else sizes
     window = world.empty(kind.elements(max(tried), dtype.itemsize, world.size), dtype)
-    times: dict[choice.Way, list[float]] = {}
-    measured = []
-    for nbytes in tried:
-        count = kind.elements(nbytes, dtype.itemsize, world.size)
-        buffer = window[:count]
-        if buffer.nbytes in measured:  # sizes that blocks of equal length make one
-            continue
-        names = named(world, collective, "all", adhoc=False, library=True)
-        at_once = max(1, ROOM // max(1, buffer.nbytes * world.node_size))
-        seconds: dict[choice.Way, float] = {}
-        for start in range(0, len(names), at_once):
-            ways = our_ways(world, collective, buffer, names[start : start + at_once])
-            for way, found in zip(ways, timed(world, collective, ways, rounds), strict=True):
-                seconds[choice.Way(way.engine, way.algorithm)] = found
-                way.free()
-        for of, found in seconds.items():
-            times.setdefault(of, []).append(found)
-        measured.append(buffer.nbytes)
-    return Measured(tuple(measured), {way: tuple(found) for way, found in times.items()}, about)
+    times: Times = {}
+    for level in range(1 + finer):
+        for nbytes in tried if level == 0 else between(times):
+            buffer = window[: kind.elements(nbytes, dtype.itemsize, world.size)]
+            if buffer.nbytes not in times:  # blocks of equal length may make two sizes one
+                times[buffer.nbytes] = _of_buffer(world, collective, buffer, rounds)
+    visited = sorted(times)
+    ways = times[visited[0]]
+    return Measured(tuple(visited), {way: tuple(times[nbytes][way] for nbytes in visited) for way in ways}, about)
+
+
+def between(times: Times) -> list[int]:
+    """Sizes halfway, on a logarithmic scale, between two of which one's best way is not good at the other."""
+    found = []
+    for below, above in pairwise(sorted(times)):
+        first, second = times[below], times[above]
+        loss = max(
+            second[min(first, key=lambda way: first[way])] / min(second.values()),
+            first[min(second, key=lambda way: second[way])] / min(first.values()),
+        )
+        middle = round(sqrt(below * above) / 64) * 64
+        if loss > MATTERS and below < middle < above:
+            found.append(middle)
+    return found
+
+
+def _of_buffer(world: World, collective: str, buffer: np.ndarray, rounds: int) -> dict[choice.Way, float]:
+    names = named(world, collective, "all", adhoc=False, library=True)
+    at_once = max(1, ROOM // max(1, buffer.nbytes * world.node_size))
+    seconds = {}
+    for start in range(0, len(names), at_once):
+        ways = our_ways(world, collective, buffer, names[start : start + at_once])
+        for way, found in zip(ways, timed(world, collective, ways, rounds), strict=True):
+            seconds[choice.Way(way.engine, way.algorithm)] = found
+            way.free()
+    return seconds
 
 
 def timed(world: World, collective: str, ways: Sequence[Way], rounds: int) -> list[float]:
