@@ -33,17 +33,18 @@ class Terms(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def terms(collective: str, ranks: int) -> tuple[Terms, ...]:
+def terms(collective: str, ranks: int, nodes: int) -> tuple[Terms, ...]:
     """Of all algorithms that apply at this size. Kept: it follows from the arguments alone."""
-    found = [_terms(name, algorithm, ranks) for name, algorithm in CATALOGUE[collective].items()]
+    found = [_terms(name, algorithm, ranks, nodes) for name, algorithm in CATALOGUE[collective].items()]
     return tuple(terms for terms in found if terms is not None)
 
 
-def _terms(name: str, algorithm: Algorithm, ranks: int) -> Terms | None:
+def _terms(name: str, algorithm: Algorithm, ranks: int, nodes: int) -> Terms | None:
     try:
         claims = card.read(algorithm)
-        program = algorithm.schedule(ranks).program(0)
-        steps, nbytes = (float(card.evaluate(claims[line], ranks)) for line in ("steps", "bytes"))
+        schedule = algorithm.fitted(ranks_per_node=-(-ranks // nodes)).schedule(ranks)
+        program = schedule.program(0)
+        steps, nbytes = (float(card.evaluate(claims[line], schedule)) for line in ("steps", "bytes"))
     except ScheduleError:  # it does not apply at this size
         return None
     return Terms(name, steps, sum(max(len(step.send), len(step.recv)) for step in program), nbytes)
@@ -53,7 +54,7 @@ def priced(collective: str, nbytes: int, ranks: int, nodes: int, allowed: Allowe
     """The choice of the model, by messages. `ScheduleError` where nothing can do it."""
     costs: dict[Way, float] = {}
     compiled = []
-    for name, steps, messages, sent in terms(collective, ranks):
+    for name, steps, messages, sent in terms(collective, ranks, nodes):
         network = messages * ALPHA + sent * nbytes * BETA
         compiled.append(network)
         if allowed.allows(collective, way := Way("mpi", name)):
