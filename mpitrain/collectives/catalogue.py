@@ -10,6 +10,7 @@ from mpitrain.collectives import (
     chain,
     direct,
     dissemination,
+    double_tree,
     halving_doubling,
     halving_gather,
     hierarchical,
@@ -33,6 +34,7 @@ ALLREDUCE = {
     "direct": direct.allreduce,
     "hierarchical": hierarchical.allreduce,
     "linear": linear.allreduce,
+    "double_tree": double_tree.allreduce,
 }
 REDUCE_SCATTER = {
     "ring": ring.reduce_scatter,
@@ -53,6 +55,7 @@ BCAST = {
     "direct": direct.bcast,
     "linear": linear.bcast,
     "chain": chain.bcast,
+    "double_tree": double_tree.bcast,
 }
 REDUCE = {
     "binomial_tree": binomial_tree.reduce,
@@ -60,6 +63,7 @@ REDUCE = {
     "direct": direct.reduce,
     "linear": linear.reduce,
     "chain": chain.reduce,
+    "double_tree": double_tree.reduce,
 }
 GATHER = {
     "linear": linear.gather,

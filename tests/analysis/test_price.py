@@ -5,6 +5,7 @@ R04  Rabenseifner, Optimization of collective reduction operations, ICCS 2004
 P09  Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
 B97  Bruck et al., Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
 J07  Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
+S09  Sanders, Speck and Traeff, Two-tree algorithms for full bandwidth broadcast, Parallel Computing 35(12), 2009
 H88  Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, IJPP 17(1), 1988
 """
 
@@ -14,6 +15,8 @@ import pytest
 
 from mpitrain.analysis.network import Network
 from mpitrain.analysis.price import bytes_sent, price
+from mpitrain.analysis.prove import prove
+from mpitrain.analysis.rounds import rounds
 from mpitrain.collectives.algorithm import Algorithm, per_rank, whole
 from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
@@ -130,6 +133,28 @@ def test_a_chain_is_a_pipeline(segments):
             assert found == links * (ALPHA + BETA * part)
             found = price(reduce.schedule(p, segments=segments, root=root), BYTES, NETWORK)
             assert found == links * (ALPHA + (BETA + GAMMA) * part) + (0 < root < p - 1) * (ALPHA + BETA * part)
+
+
+def test_two_trees_use_the_whole_bandwidth():
+    """S09: s segments of n / s bytes follow each other without a gap; the last has up to 2 log2(p) steps to go."""
+    for p in range(2, 66):
+        for segments in (1, 2, 3, 8):
+            for collective in ("bcast", "reduce"):
+                found = rounds(find(collective, "double_tree").schedule(p, segments=segments))
+                assert segments <= found <= segments + 2 * (p.bit_length() - 1)
+            both = find("allreduce", "double_tree").schedule(p, segments=segments)
+            assert rounds(both) <= 2 * (segments + 2 * (p.bit_length() - 1))
+        assert prove(both).roundings <= 2 * (p.bit_length() - 1) + 1
+    for p in (8, 16, 32, 64):
+        for segments in (2, 8, 32):
+            steps, part = segments + 2 * log2(p) - 1, Fraction(BYTES, segments)
+            bcast, reduce, allreduce = (
+                price(find(collective, "double_tree").schedule(p, segments=segments), BYTES, NETWORK)
+                for collective in ("bcast", "reduce", "allreduce")
+            )
+            assert bcast == steps * (ALPHA + BETA * part)
+            assert reduce <= steps * (ALPHA + (BETA + GAMMA) * part)
+            assert allreduce <= bcast + reduce
 
 
 def test_recursive_doubling_with_guests():
