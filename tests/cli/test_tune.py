@@ -77,7 +77,7 @@ def test_explain_in_a_world_of_one(mpitrain):
     assert (code, err) == (0, "")
     assert [line.split("  ")[-1] for line in out.splitlines()] == [
         "solo binomial_tree: table: up to 32 KiB, a core for each rank; runner-up none",
-        "solo halving_doubling: table: above 32 KiB, a core for each rank; runner-up none",
+        "solo scatter_allgather: table: above 32 KiB, a core for each rank; runner-up none",
     ]
 
 
