@@ -110,6 +110,15 @@ def dtypes() -> Section:
     )
 
 
+def tuning() -> Section:
+    by_ranks = {ranks: Command(ranks, "benchmarks/tuning_check.py") for ranks in (2, 4)}
+    return Section(
+        "mpirun -n N python benchmarks/tuning_check.py",
+        tuple(by_ranks.values()),
+        lambda results: tables.tuning({ranks: results[command] for ranks, command in by_ranks.items()}),
+    )
+
+
 def by_model(program: str, table: Callable[[dict[str, list[Result]]], str]) -> Section:
     commands = {model: Command(2, f"{program} --model {model}") for model in ("mlp", "cnn")}
     return Section(
@@ -123,6 +132,7 @@ def sections() -> dict[str, Section]:
     """All that can be measured here, by name."""
     found = {name: one_collective(name) for name in COLLECTIVES}
     found |= {"small": small(), "foreign": foreign(), "messages": messages(), "dtypes": dtypes()}
+    found["tuning"] = tuning()
     if "step" in list(bench):
         found["step"] = by_model("-m mpitrain bench step", tables.steps)
     if (HERE / "versus_ddp.py").exists() and importlib.util.find_spec("torch") is not None:

@@ -112,6 +112,24 @@ def dtypes(by_dtype: dict[str, list[Record]]) -> str:
     return markdown(("bytes", *(f"{name}, us" for name in by_dtype)), rows)
 
 
+def tuning(by_ranks: dict[int, list[Result]]) -> str:
+    """A line a collective; for each number of ranks, by how much the choice was worse than the best: in the mean over
+    sizes, at most, and at how many sizes by more than 15 %. Each size counts with the median of its jobs."""
+    titles = ["collective"]
+    rows: dict[str, list[str]] = {}
+    for ranks, jobs in by_ranks.items():
+        titles += [f"{ranks} ranks: sizes", "mean", "largest", "above 1.15"]
+        ratios: dict[tuple[str, int], list[float]] = {}
+        for record in (record for job in jobs for record in job["records"]):
+            ratios.setdefault((record["collective"], record["nbytes"]), []).append(record["ratio"])
+        medians = {key: statistics.median(found) for key, found in ratios.items()}
+        for name in [*dict.fromkeys(name for name, _ in medians), "all"]:
+            found = [ratio for (of, _), ratio in medians.items() if name in (of, "all")]
+            mean, above = statistics.geometric_mean(found), sum(ratio > 1.15 for ratio in found)
+            rows.setdefault(name, [name]).extend([str(len(found)), f"{mean:.3f}", f"{max(found):.2f}", str(above)])
+    return markdown(titles, rows.values(), words=1)
+
+
 def steps(by_model: dict[str, list[Result]]) -> str:
     rows = [
         [model, _milliseconds(jobs, "step_seconds"), _milliseconds(jobs, "step_seconds_alone")]

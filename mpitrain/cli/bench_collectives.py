@@ -10,7 +10,7 @@ from mpitrain.cli.bandwidth import algorithm_bandwidth, bus_bandwidth
 from mpitrain.cli.bench_kinds import KINDS
 from mpitrain.cli.bench_options import DEFAULTS, Options, check_place, dtype_of
 from mpitrain.cli.bench_table import header, line, side_by_side, summary
-from mpitrain.cli.bench_ways import Way, check, library_way, named, our_ways
+from mpitrain.cli.bench_ways import Memory, Way, check, library_way, named, our_ways
 from mpitrain.cli.environment import environment
 from mpitrain.cli.explain import explained
 from mpitrain.cli.json_file import write_json
@@ -32,7 +32,7 @@ def bench_collective(
     Parameters
     ----------
     collective
-        allreduce, reduce_scatter, allgather, bcast, reduce, alltoall or exscan.
+        allreduce, reduce_scatter, allgather, bcast, reduce, gather, scatter, alltoall, scan, exscan or barrier.
     """
     options.check(collective)
     from mpitrain.engines import init
@@ -69,15 +69,17 @@ def measure(world: World, collective: str, options: Options) -> Iterator[dict[st
     """
     dtype, kind = dtype_of(options.dtype), KINDS[collective]
     sizes = [0] if kind.bus is None else options.sizes
-    most = kind.elements(max(sizes), dtype.itemsize, world.size)
+    most = kind.room(kind.elements(max(sizes), dtype.itemsize, world.size))
     window = world.empty(most, dtype) if options.memory == "window" else None
     adhoc = options.call == "adhoc"
     for nbytes in sizes:
         count = kind.elements(nbytes, dtype.itemsize, world.size)
-        ours = np.empty(count, dtype) if window is None else window[:count]
-        library, why_not = library_or_reason(world, collective, np.empty(count, dtype))
+        room = kind.room(count)
+        ours = np.empty(room, dtype) if window is None else window[:room]
+        theirs = Memory.of(world, collective, np.empty(room, dtype), count)
+        library, why_not = library_or_reason(world, collective, theirs)
         names = named(world, collective, options.algorithm, adhoc, library is not None)
-        ways = our_ways(world, collective, ours, names, adhoc)
+        ways = our_ways(world, collective, Memory.of(world, collective, ours, count), names, adhoc)
         sides = ways if library is None else [*ways, library]
         for side in sides:
             check(world, collective, side, options.seed)
@@ -88,9 +90,9 @@ def measure(world: World, collective: str, options: Options) -> Iterator[dict[st
             yield record_of(world, collective, options, way, calls, seconds[:, [number, -1]], why_not)
 
 
-def library_or_reason(world: World, collective: str, buffer: np.ndarray) -> tuple[Way | None, str | None]:
+def library_or_reason(world: World, collective: str, memory: Memory) -> tuple[Way | None, str | None]:
     try:
-        return library_way(world, collective, buffer), None
+        return library_way(world, collective, memory), None
     except ScheduleError as error:
         return None, str(error).partition(":")[0]  # without the advice to take ours: we do
 
@@ -104,13 +106,13 @@ def record_of(
     world: World, collective: str, options: Options, way: Way, calls: int, seconds: np.ndarray, why_not: str | None
 ) -> dict[str, Any]:
     """One line of the table and more, as --json writes it; bandwidths in GB/s. `seconds`: ours and the library's."""
-    ours, nbytes = spread(seconds[:, 0] * 1e6), way.buffer.nbytes
+    ours, nbytes = spread(seconds[:, 0] * 1e6), way.memory.nbytes
     library = spread(seconds[:, 1] * 1e6) if why_not is None else None
     return {
         "collective": collective,
         "ranks": world.size,
         "nbytes": nbytes,
-        "count": way.buffer.size,
+        "count": way.memory.count,
         "dtype": options.dtype,
         "memory": options.memory,
         "call": options.call,

@@ -11,6 +11,7 @@ repeated. Sums are exact in every type, and since 251 is a prime no chunk looks 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -57,18 +58,41 @@ class Given:
         return np.concatenate([self.of(rank)[self.block(self.rank)] for rank in range(len(self.numbers))])
 
 
+class Part(Enum):
+    """Of the whole buffer: what a rank gives, or gets in memory apart."""
+
+    WHOLE = "whole"
+    BLOCK = "its own block"
+    AT_ROOT = "the whole at the root, nothing elsewhere"
+    NOTHING = "nothing"
+
+    def of(self, whole: np.ndarray, rank: int, size: int) -> np.ndarray | None:
+        """This part of a whole buffer, or of numbers that might lie in it."""
+        if self is Part.NOTHING or (self is Part.AT_ROOT and rank != ROOT):
+            return None
+        start, stop = even_cuts(whole.size, size)[rank : rank + 2] if self is Part.BLOCK else (0, whole.size)
+        return whole[start:stop]
+
+
 class Kind(NamedTuple):
     """`bus` is the bus factor at so many ranks, None for a collective without data; `wanted` what this rank must get,
-    None where nothing is promised to it; `equal`: all ranks' blocks must be equally long."""
+    None where nothing is promised to it. What a rank `gives`, and what it `gets` in memory apart from that; nothing
+    for collectives in place. `equal`: all ranks' blocks must be equally long."""
 
     bus: Callable[[int], float] | None
     wanted: Callable[[Given], np.ndarray | None]
+    gives: Part = Part.WHOLE
+    gets: Part = Part.NOTHING
     equal: bool = False
 
     def elements(self, nbytes: int, itemsize: int, ranks: int) -> int:
         """Elements that make so many bytes; or a few more, so that blocks are equally long."""
         count = 0 if self.bus is None else nbytes // itemsize
         return count + -count % ranks if self.equal else count
+
+    def room(self, count: int) -> int:
+        """Elements of memory for `count` elements of data, alike on all ranks."""
+        return count if self.gets is Part.NOTHING else 2 * count
 
 
 KINDS: dict[str, Kind] = {
@@ -77,6 +101,16 @@ KINDS: dict[str, Kind] = {
     "allgather": Kind(lambda p: (p - 1) / p, lambda given: given.gathered()),
     "bcast": Kind(lambda p: 1, lambda given: given.of(ROOT)),
     "reduce": Kind(lambda p: 1, lambda given: given.sum() if given.rank == ROOT else None),
-    "alltoall": Kind(lambda p: (p - 1) / p, lambda given: given.exchanged(), equal=True),
+    "gather": Kind(
+        lambda p: (p - 1) / p, lambda given: given.gathered() if given.rank == ROOT else None, Part.BLOCK, Part.AT_ROOT,
+        equal=True,
+    ),
+    "scatter": Kind(
+        lambda p: (p - 1) / p, lambda given: given.of(ROOT)[given.block(given.rank)], Part.AT_ROOT, Part.BLOCK,
+        equal=True,
+    ),
+    "alltoall": Kind(lambda p: (p - 1) / p, lambda given: given.exchanged(), Part.WHOLE, Part.WHOLE, equal=True),
+    "scan": Kind(lambda p: 1, lambda given: given.sum(given.rank + 1)),
     "exscan": Kind(lambda p: 1, lambda given: given.sum(given.rank) if given.rank else None),
-}
+    "barrier": Kind(None, lambda given: None, Part.NOTHING),
+}  # fmt: skip

@@ -84,6 +84,8 @@ class Options:
         for name, value, least in (("rounds", self.rounds, 1), ("seed", self.seed, 0)):
             if value < least:
                 raise UsageError(f"--{name} {value}: expected {least} or more")
+        if self.plot is not None and KINDS[collective].bus is None:
+            raise UsageError(f"--plot {self.plot}: expected a collective with data, which {collective} has not")
         if not self.sizes:
             raise UsageError("--nbytes: expected one size or more, found none")
 

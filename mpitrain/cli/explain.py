@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from mpitrain.cli.bench_kinds import KINDS
 from mpitrain.cli.schedules import nbytes_of
+from mpitrain.cli.tune_measure import TOKEN
 from mpitrain.errors import UsageError
 from mpitrain.world import World
 
@@ -55,6 +56,6 @@ def explained(world: World, sizes: Mapping[str, Iterable[int]]) -> str:
     lines = [
         f"{collective:<14} {nbytes:>11,} bytes  {world.explain(collective, nbytes)}"
         for collective, of_one in sizes.items()
-        for nbytes in of_one
+        for nbytes in (of_one if KINDS[collective].bus else [TOKEN])
     ]
     return "\n".join(lines)

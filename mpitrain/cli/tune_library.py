@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mpitrain.cli.bench_kinds import KINDS, ROOT
-from mpitrain.cli.bench_ways import Way, fault_of
+from mpitrain.cli.bench_ways import Memory, Way, clear, fault_of
 from mpitrain.cli.tune_measure import timed
 from mpitrain.engines.library import bare_call
 from mpitrain.engines.library_algorithms import forced_algorithms
@@ -27,18 +27,19 @@ def measure_library(
     measured = []
     with forced_algorithms(collective) as algorithms:
         for nbytes in [0] if kind.bus is None else sizes:
-            buffer = np.zeros(kind.elements(nbytes, dtype.itemsize, world.size), dtype)
-            if buffer.nbytes in measured:
+            count = kind.elements(nbytes, dtype.itemsize, world.size)
+            memory = Memory.of(world, collective, np.zeros(kind.room(count), dtype), count)
+            if memory.nbytes in measured:
                 continue
             ways = []
             for name, comm in algorithms.items():
-                bare = bare_call(collective, buffer, ROOT, comm)
-                way = Way(name, "mpi", "forced", bare.run, buffer, bare.result, lambda: None)
+                bare = bare_call(collective, memory.given, ROOT, comm, memory.received)
+                way = Way(name, "mpi", "forced", bare.run, memory, bare.result, lambda: None)
                 if _works(world, collective, way):
                     ways.append(way)
             for way, seconds in zip(ways, timed(world, collective, ways, rounds), strict=True):
                 times.setdefault(choice.Way("mpi", way.algorithm), []).append(seconds)
-            measured.append(buffer.nbytes)
+            measured.append(memory.nbytes)
     whole = {way: tuple(found) for way, found in times.items() if len(found) == len(measured)}
     return Measured(tuple(measured), whole, {**about, "memory": "ordinary arrays"})
 
@@ -51,5 +52,5 @@ def _works(world: World, collective: str, way: Way) -> bool:
     except RuntimeError as error:  # as the library's errors are
         fault = str(error)
     faults = world.allreduce(np.array([bool(fault)], np.int32), "max")
-    way.buffer[:] = 0
+    clear(way.memory)
     return not faults[0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mpitrain.cli.bench_kinds import KINDS
-from mpitrain.cli.bench_ways import Way, check, named, our_ways
+from mpitrain.cli.bench_ways import Memory, Way, check, named, our_ways
 from mpitrain.cli.turns import take_turns
 from mpitrain.tuning import choice
 from mpitrain.tuning.measured import Measured
@@ -31,6 +31,8 @@ SAMPLE = 2e-3
 QUANTILE = 0.25
 """What counts of a way's samples: other programs only ever add to a time, so that the lower ones tell more."""
 
+TOKEN = 1  # bytes, by which a barrier is looked up
+
 ROOM = 1 << 30
 """Bytes that the plans of all ranks may take at one time: ways that need more are measured some at a time."""
 
@@ -46,13 +48,14 @@ def measure(
     becomes the best, so often as `finer` says. Collective."""
     kind, dtype = KINDS[collective], np.dtype(np.float32)
     tried = [0] if kind.bus is None else sizes
-    window = world.empty(kind.elements(max(tried), dtype.itemsize, world.size), dtype)
+    window = world.empty(kind.room(kind.elements(max(tried), dtype.itemsize, world.size)), dtype)
     times: Times = {}
     for level in range(1 + finer):
         for nbytes in tried if level == 0 else between(times):
-            buffer = window[: kind.elements(nbytes, dtype.itemsize, world.size)]
-            if buffer.nbytes not in times:  # blocks of equal length may make two sizes one
-                times[buffer.nbytes] = _of_buffer(world, collective, buffer, rounds)
+            memory = Memory.of(world, collective, window, kind.elements(nbytes, dtype.itemsize, world.size))
+            size = TOKEN if kind.bus is None else memory.nbytes
+            if size not in times:  # blocks of equal length may make two sizes one
+                times[size] = _of_memory(world, collective, memory, rounds)
     visited = sorted(times)
     ways = times[visited[0]]
     return Measured(tuple(visited), {way: tuple(times[nbytes][way] for nbytes in visited) for way in ways}, about)
@@ -73,12 +76,12 @@ def between(times: Times) -> list[int]:
     return found
 
 
-def _of_buffer(world: World, collective: str, buffer: np.ndarray, rounds: int) -> dict[choice.Way, float]:
+def _of_memory(world: World, collective: str, memory: Memory, rounds: int) -> dict[choice.Way, float]:
     names = named(world, collective, "all", adhoc=False, library=True)
-    at_once = max(1, ROOM // max(1, buffer.nbytes * world.node_size))
+    at_once = max(1, ROOM // max(1, memory.nbytes * world.node_size))
     seconds = {}
     for start in range(0, len(names), at_once):
-        ways = our_ways(world, collective, buffer, names[start : start + at_once])
+        ways = our_ways(world, collective, memory, names[start : start + at_once])
         for way, found in zip(ways, timed(world, collective, ways, rounds), strict=True):
             seconds[choice.Way(way.engine, way.algorithm)] = found
             way.free()
@@ -90,7 +93,7 @@ def timed(world: World, collective: str, ways: Sequence[Way], rounds: int) -> li
     for way in ways:
         check(world, collective, way, seed=0)
     runs = [way.run for way in ways]
-    nbytes = ways[0].buffer.nbytes
+    nbytes = ways[0].memory.nbytes
     looks = take_turns(world, runs, LOOKS, max(1, min(5, (16 << 20) // max(nbytes, 1)))).min(axis=0)
     best = float(looks.min())
     contending = [number for number, look in enumerate(looks) if look <= HOPELESS * best]

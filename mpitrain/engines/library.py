@@ -90,12 +90,18 @@ class BareCall(NamedTuple):
     result: np.ndarray
 
 
-def bare_call(collective: str, array: np.ndarray, root: int = 0, comm: MPI.Intracomm = MPI.COMM_WORLD) -> BareCall:
-    """What somebody without mpitrain would call, in place, to sum or to copy: what we compare ourselves with.
+def bare_call(
+    collective: str,
+    array: np.ndarray | None,
+    root: int = 0,
+    comm: MPI.Intracomm = MPI.COMM_WORLD,
+    received: np.ndarray | None = None,
+) -> BareCall:
+    """What somebody without mpitrain would call, in place if that goes, to sum or to copy: what we are compared with.
 
     Without a record, without an epilogue. `ScheduleError` where the library cannot do it.
     """
-    call = Call(collective, comm.Get_rank(), comm.Get_size(), array, root=root)
+    call = Call(collective, comm.Get_rank(), comm.Get_size(), array, root=root, received=received)
     method = _method(call)
     result = call.array[: call.block.size] if collective == "reduce_scatter" else call.received
     return BareCall(partial(method.of(comm), method.shows(call.array)), result)

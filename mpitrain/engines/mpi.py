@@ -54,7 +54,7 @@ class MPIWorld(ScheduledWorld):
         self.node, self.node_rank, self.node_size, self.node_sizes = place(self._comm)
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
-        self.tuning = tuning_of(comm, self.node, self.crowded, tables)
+        self.tuning = tuning_of(comm, self.node, self.node_sizes, self.crowded, tables)
         self.engines = self._possible_engines(engine)
         self.engine = self.engines[0]
         self._shared: SharedEngine | None = None

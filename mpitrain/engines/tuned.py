@@ -30,11 +30,13 @@ def agreed_tables(comm: MPI.Intracomm, given: File) -> tuple[PlaceTable, ...]:
     return told
 
 
-def tuning_of(comm: MPI.Intracomm, node: int, crowded: bool, tables: Tables) -> Tuning:
+def tuning_of(
+    comm: MPI.Intracomm, node: int, node_sizes: tuple[int, ...] | None, crowded: bool, tables: Tables
+) -> Tuning:
     """What the tables say of this place. Collective."""
     if tables is None:
         tables = agreed_tables(comm, None)
     nodes = comm.allgather(node)
     fullest = max(map(nodes.count, set(nodes)))
     place = Place(library_version(), len(nodes), len(set(nodes)), fullest, bool(crowded))
-    return Tuning(place, next((table.collectives for table in tables if table.place == place), {}), tables)
+    return Tuning(place, next((table.collectives for table in tables if table.place == place), {}), tables, node_sizes)

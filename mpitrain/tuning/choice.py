@@ -5,6 +5,9 @@ from typing import NamedTuple
 from mpitrain.collectives.algorithm import Opaque
 from mpitrain.collectives.catalogue import LIBRARY, find
 
+NODES = "ranks_per_node"
+"""The parameter of algorithms of nodes, whose ranks must follow each other."""
+
 
 class Way(NamedTuple):
     """An algorithm on an engine; "shared ring" or "library" as text."""
@@ -61,6 +64,7 @@ class Allowed(NamedTuple):
     engines: tuple[str, ...]
     library: bool = True
     commutative: bool = True
+    nodes_follow: bool = True  # whether every node's ranks follow each other
 
     def allows(self, collective: str, way: Way) -> bool:
         """Algorithms that want equal blocks are left out where blocks may differ: `auto` never fails for a count."""
@@ -70,6 +74,8 @@ class Allowed(NamedTuple):
             return False
         found = find(collective, way.algorithm)
         if isinstance(found, Opaque) or (found.equal_blocks and collective != "alltoall"):
+            return False
+        if NODES in dict(found.parameters) and not self.nodes_follow:
             return False
         return self.commutative or found.ordered
 

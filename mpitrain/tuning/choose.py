@@ -24,6 +24,7 @@ class Tuning(NamedTuple):
     place: Place
     measured: Mapping[str, Measured] = {}  # by collective, at this place
     tables: tuple[PlaceTable, ...] = ()  # of all places: worlds that are split off have others
+    node_sizes: tuple[int, ...] | None = (1,)  # ranks of each node; None if they do not follow each other
 
 
 def choose(
@@ -45,7 +46,10 @@ def choose(
     """
     if collective not in CHOSEN:
         raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(CHOSEN)}")
-    place, allowed = tuning.place, Allowed(engines, library and "mpi" in engines, commutative)
+    place, allowed = (
+        tuning.place,
+        Allowed(engines, library and "mpi" in engines, commutative, tuning.node_sizes is not None),
+    )
     if once and allowed.library and commutative and nbytes <= SMALLEST_ONCE and "shared" in engines:
         reason = f"table: up to {size_in_words(SMALLEST_ONCE)} without a plan"
         return Choice(collective, LIBRARY_WAY.algorithm, LIBRARY_WAY.engine, reason, "none")
@@ -53,7 +57,7 @@ def choose(
     if choice is None and place.nodes == 1 and collective in A_CORE_EACH:
         choice = default(collective, nbytes, place.crowded, allowed)
     if choice is None:
-        choice = priced(collective, nbytes, place.ranks, place.nodes, allowed)
+        choice = priced(collective, nbytes, place, tuning.node_sizes, allowed)
     if choice.engine != "shared" or not commutative:
         return choice
     return choice._replace(elsewhere=default_elsewhere(collective, nbytes, once, allowed))

@@ -16,7 +16,8 @@ from mpitrain.analysis import card
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.tuning.choice import LIBRARY_WAY, Allowed, Choice, Way, told
+from mpitrain.tuning.choice import LIBRARY_WAY, NODES, Allowed, Choice, Way, told
+from mpitrain.tuning.measured import Place
 
 ALPHA, BETA = 1.5e-6, 1 / 12.5e9  # seconds a message, and a byte
 STEP = 4e-6  # seconds; docs/performance.md
@@ -33,16 +34,19 @@ class Terms(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def terms(collective: str, ranks: int, nodes: int) -> tuple[Terms, ...]:
+def terms(collective: str, ranks: int, node_sizes: tuple[int, ...] | None = None) -> tuple[Terms, ...]:
     """Of all algorithms that apply at this size. Kept: it follows from the arguments alone."""
-    found = [_terms(name, algorithm, ranks, nodes) for name, algorithm in CATALOGUE[collective].items()]
+    found = [
+        _terms(name, algorithm.fitted(**{NODES: node_sizes or ()}), ranks)
+        for name, algorithm in CATALOGUE[collective].items()
+    ]
     return tuple(terms for terms in found if terms is not None)
 
 
-def _terms(name: str, algorithm: Algorithm, ranks: int, nodes: int) -> Terms | None:
+def _terms(name: str, algorithm: Algorithm, ranks: int) -> Terms | None:
     try:
         claims = card.read(algorithm)
-        schedule = algorithm.fitted(ranks_per_node=-(-ranks // nodes)).schedule(ranks)
+        schedule = algorithm.schedule(ranks)
         program = schedule.program(0)
         steps, nbytes = (float(card.evaluate(claims[line], schedule)) for line in ("steps", "bytes"))
     except ScheduleError:  # it does not apply at this size
@@ -50,11 +54,11 @@ def _terms(name: str, algorithm: Algorithm, ranks: int, nodes: int) -> Terms | N
     return Terms(name, steps, sum(max(len(step.send), len(step.recv)) for step in program), nbytes)
 
 
-def priced(collective: str, nbytes: int, ranks: int, nodes: int, allowed: Allowed) -> Choice:
+def priced(collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ...] | None, allowed: Allowed) -> Choice:
     """The choice of the model, by messages. `ScheduleError` where nothing can do it."""
     costs: dict[Way, float] = {}
     compiled = []
-    for name, steps, messages, sent in terms(collective, ranks, nodes):
+    for name, steps, messages, sent in terms(collective, place.ranks, node_sizes):
         network = messages * ALPHA + sent * nbytes * BETA
         compiled.append(network)
         if allowed.allows(collective, way := Way("mpi", name)):
@@ -62,7 +66,11 @@ def priced(collective: str, nbytes: int, ranks: int, nodes: int, allowed: Allowe
     if compiled and allowed.allows(collective, LIBRARY_WAY):
         costs[LIBRARY_WAY] = min(compiled) * BLIND
     if not costs:
-        raise ScheduleError(f"no algorithm of {collective} runs on {ranks} ranks with what this call wants: name one")
-    where = f"{nodes} nodes" if nodes > 1 else "1 node"
+        raise ScheduleError(
+            f"no algorithm of {collective} runs on {place.ranks} ranks with what this call wants: name one"
+        )
+    where = f"{place.nodes} nodes" if place.nodes > 1 else "1 node"
     network_told = f"{ALPHA * 1e6:g} us a message, {1 / BETA / 1e9:g} GB/s"
-    return told(collective, costs, f"priced model: {ranks} ranks on {where}, {network_told}, nothing measured here")
+    return told(
+        collective, costs, f"priced model: {place.ranks} ranks on {where}, {network_told}, nothing measured here"
+    )

@@ -93,6 +93,20 @@ def test_algorithms_stand_side_by_side():
     )
 
 
+def test_a_choice_beside_the_best():
+    def job(*ratios):
+        return {"records": [
+            {"collective": name, "nbytes": n, "ratio": r}
+            for (name, n), r in zip((("reduce", 8), ("reduce", 64), ("scan", 8)), ratios, strict=True)
+        ]}  # fmt: skip
+
+    jobs = [job(1.0, 1.5, 1.0), job(1.0, 1.2, 4.0), job(1.0, 1.44, 1.0)]
+    assert tables.tuning({2: jobs}) == (
+        "| collective | 2 ranks: sizes | mean | largest | above 1.15 |\n| --- | ---: | ---: | ---: | ---: |\n"
+        "| reduce | 2 | 1.200 | 1.44 | 1 |\n| scan | 1 | 1.000 | 1.00 | 0 |\n| all | 3 | 1.129 | 1.44 | 1 |"
+    )
+
+
 def test_steps_and_the_other_framework():
     jobs = [{"step_seconds": s, "step_seconds_alone": 0.004, "ratio": s / 0.004} for s in (0.005, 0.009, 0.006)]
     assert tables.steps({"mlp": jobs}).splitlines()[2:] == ["| mlp | 6.00 | 4.00 | 1.500 |"]

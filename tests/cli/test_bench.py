@@ -10,7 +10,7 @@ from mpitrain.cli import main
 from mpitrain.cli.bandwidth import algorithm_bandwidth, bus_bandwidth
 from mpitrain.cli.bench_kinds import KINDS, Given
 from mpitrain.cli.bench_table import COLUMNS, line, side_by_side, summary
-from mpitrain.cli.bench_ways import Way, check
+from mpitrain.cli.bench_ways import Memory, Way, check
 from mpitrain.cli.turns import spread, take_turns
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.engines.solo import SoloWorld
@@ -61,7 +61,7 @@ def test_bandwidths_are_those_of_nccl_tests():
     """4 GB in 0.5 s on 4 ranks, with the factors of doc/PERFORMANCE.md worked out by hand."""
     assert algorithm_bandwidth(4_000_000_000, 0.5) == 8.0
     by_hand = {"allreduce": 12.0, "reduce_scatter": 6.0, "allgather": 6.0, "bcast": 8.0, "reduce": 8.0,
-               "alltoall": 6.0, "exscan": 8.0}  # fmt: skip
+               "gather": 6.0, "scatter": 6.0, "alltoall": 6.0, "scan": 8.0, "exscan": 8.0, "barrier": None}  # fmt: skip
     assert {name: bus_bandwidth(name, 4, 4_000_000_000, 0.5) for name in KINDS} == by_hand
     assert bus_bandwidth("allreduce", 2, 1000, 1e-6) == pytest.approx(1.0)
     assert bus_bandwidth("allreduce", 8, 1000, 1e-6) == pytest.approx(1.75)
@@ -107,7 +107,7 @@ def test_a_way_that_is_wrong_is_not_timed():
     buffer = np.empty(1000, np.float32)
 
     def way(run):
-        return Way("broken", "solo", "", run, buffer, buffer, lambda: None)
+        return Way("broken", "solo", "", run, Memory(buffer, None, 1000, buffer.dtype), buffer, lambda: None)
 
     check(world, "allreduce", way(lambda: None), seed=0)
     assert not buffer.any()
@@ -157,7 +157,11 @@ def test_what_ranks_must_get():
         "allgather": ([0, 11, 22, 23],) * 3,
         "bcast": ([0, 1, 2, 3],) * 3,
         "reduce": ([30, 33, 36, 39], None, None),
+        "gather": ([0, 11, 22, 23], None, None),
+        "scatter": ([0], [1], [2, 3]),
+        "scan": ([0, 1, 2, 3], [10, 12, 14, 16], [30, 33, 36, 39]),
         "exscan": (None, [0, 1, 2, 3], [10, 12, 14, 16]),
+        "barrier": (None, None, None),
     }
     for collective, of_ranks in wanted.items():
         for rank, expected in enumerate(of_ranks):
@@ -198,7 +202,9 @@ def test_a_real_run_prints_once_and_writes_every_number(mpitrain, tmp_path, coll
     assert (environment["ranks"], environment["numpy"]) == (3, np.__version__)
     assert environment["mpi_library"].split()[0] in ("Open", "MPICH")
     sizes = [(1000, 250, 100), (65536, 16384, 100)]
-    if collective == "alltoall":  # in blocks of equal length
+    if collective == "barrier":
+        sizes = [(0, 0, 100)]
+    if collective in ("gather", "scatter", "alltoall"):  # in blocks of equal length
         sizes = [(1008, 252, 100), (65544, 16386, 100)]
     assert [(r["nbytes"], r["count"], r["calls"]) for r in records] == sizes
     for r in records:
@@ -209,8 +215,8 @@ def test_a_real_run_prints_once_and_writes_every_number(mpitrain, tmp_path, coll
         assert r["library_min_us"] <= r["library_median_us"] <= r["library_max_us"]
         assert r["ratio"] == r["library_median_us"] / r["median_us"]
         assert math.isclose(r["algbw"], r["nbytes"] / r["median_us"] / 1000)
-    assert out.splitlines()[-1].startswith("library / ours over 1 size from 64 KiB on: geometric mean ")
-    assert out.count("geometric mean") == 1
+    last = "no size of 64 KiB or more" if collective == "barrier" else "over 1 size from 64 KiB on: geometric mean "
+    assert f"library / ours{':' if collective == 'barrier' else ''} {last}" in out.splitlines()[-1]
 
 
 def test_every_algorithm_on_every_engine(mpitrain, tmp_path):
@@ -222,7 +228,7 @@ def test_every_algorithm_on_every_engine(mpitrain, tmp_path):
     assert [(r["engine"], r["algorithm"]) for r in records] == [
         *(("shared", name) for name in names), *(("mpi", name) for name in names), ("mpi", "library"),
     ]  # fmt: skip
-    assert out.count("geometric mean") == 7
+    assert out.count("geometric mean") == 2 * len(names) + 1
 
 
 def test_calls_without_a_plan_in_ordinary_memory(mpitrain, tmp_path):

@@ -82,6 +82,14 @@ def test_a_real_run_draws(mpitrain, tmp_path):
     assert "bounds for messages" in picture
 
 
+def test_a_barrier_has_nothing_to_draw(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ending:
+        main(["bench", "barrier", "--plot", "x.svg"])
+    fault = "mpitrain: --plot x.svg: expected a collective with data, which barrier has not\n"
+    assert (ending.value.code, capsys.readouterr().err) == (2, fault)
+
+
 @pytest.mark.parametrize(
     ("path", "fault"),
     [

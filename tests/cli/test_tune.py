@@ -26,7 +26,7 @@ def open_mpi_only():
 def test_a_table_is_made_and_used_where_it_was_made_only(mpitrain, tmp_path):
     code, out, err = mpitrain("tune", "allreduce", *QUICK, "--out", "t.json", ranks=2)
     assert (code, err) == (0, "")
-    assert out.startswith("allreduce, 11 ways\n        1,024 bytes  ")
+    assert re.match(r"allreduce, \d\d ways\n        1,024 bytes  ", out)
     assert out.splitlines()[-1].startswith("t.json: allreduce at 2 ranks on 1 node, ")
     assert out.count("t.json:") == 1
     code, out, err = mpitrain("tune", "bcast", *QUICK, "--out", "t.json", ranks=3)
@@ -77,7 +77,7 @@ def test_explain_in_a_world_of_one(mpitrain):
     assert (code, err) == (0, "")
     assert [line.split("  ")[-1] for line in out.splitlines()] == [
         "solo binomial_tree: table: up to 32 KiB, a core for each rank; runner-up none",
-        "solo halving_doubling: table: above 32 KiB, a core for each rank; runner-up none",
+        "solo scatter_allgather: table: above 32 KiB, a core for each rank; runner-up none",
     ]
 
 
