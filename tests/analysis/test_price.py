@@ -3,6 +3,7 @@
 T05  Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
 R04  Rabenseifner, Optimization of collective reduction operations, ICCS 2004
 P09  Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
+C05  Chen et al., Performance evaluation of allgather algorithms on terascale Linux cluster, HPC Asia 2005
 B97  Bruck et al., Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
 J07  Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
 H88  Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, IJPP 17(1), 1988
@@ -23,6 +24,7 @@ ALPHA, BETA, GAMMA, BYTES = Fraction(1009, 7), Fraction(3, 1013), Fraction(11, 1
 NETWORK = Network.flat(ALPHA, BETA, GAMMA)
 POWERS = tuple(1 << k for k in range(7))
 ANY = tuple(range(1, 18))
+EVEN = ANY[1::2]
 
 
 def log2(p):
@@ -48,6 +50,8 @@ CLOSED_FORMS = [
     ("reduce_scatter", "recursive_halving", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.2"),
     ("allgather", "ring", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
     ("allgather", "direct", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
+    ("allgather", "bruck", ANY, lambda p: (log2(p), share(p), 0), "B97, T05 4.1"),
+    ("allgather", "neighbour_exchange", EVEN, lambda p: (p // 2, share(p), 0), "C05"),
     ("allgather", "recursive_doubling", POWERS, lambda p: (log2(p), share(p), 0), "T05 4.1"),
     ("bcast", "binomial_tree", ANY, lambda p: (log2(p), log2(p), 0), "T05 4.3"),
     ("bcast", "scatter_allgather", ANY, lambda p: (log2(p) + p - 1, 2 * share(p), 0), "T05 4.3, van de Geijn"),
