@@ -10,11 +10,13 @@ round the ring, so that a rank is still summing one when the next is on its way,
 from collections.abc import Iterator
 
 from mpitrain.collectives.algorithm import collective
-from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
+from mpitrain.collectives.schedule import Copy, Reduce, ScheduleError, Send, Step
 
 
 def pieces(size: int, segments: int) -> int:
     """Of each chunk."""
+    if segments < 1:
+        raise ScheduleError(f"segmented_ring: segments={segments}: expected 1 or more")
     return -(-segments // size)
 
 
