@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from inspect import isfunction, unwrap
+from math import prod
 
 from mpitrain.analysis.price import bytes_sent
 from mpitrain.analysis.prove import Proof
@@ -53,7 +54,7 @@ def evaluate(formula: str, schedule: Schedule) -> Fraction:
         **(terms(schedule.algorithm.collective, size, **schedule.parameters) if terms else {}),
         "root": schedule.root, "p": size, "n": Fraction(1), "core": core, "guests": size - core,
         "log2": lambda x: x.bit_length() - 1, "ceil_log2": lambda x: (x - 1).bit_length(),
-        "min": min, "max": max, "sum": sum, "range": range,
+        "min": min, "max": max, "sum": sum, "prod": prod, "range": range, "len": len,
     }  # fmt: skip
     try:
         return Fraction(eval(formula.removeprefix(AT_MOST), {"__builtins__": {}, **names}))

@@ -3,7 +3,7 @@
 import time
 
 from mpitrain.cli.schedules import Ranks, algorithms, check_ranks
-from mpitrain.collectives.algorithm import Opaque
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
@@ -29,7 +29,8 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
     from mpitrain.analysis.prove import prove as proved
 
     check_ranks(ranks, 256)
-    families = [collective] if collective else [c for c in CATALOGUE if algorithm is None or algorithm in CATALOGUE[c]]
+    name = algorithm and algorithm.partition("(")[0]
+    families = [collective] if collective else [c for c in CATALOGUE if name is None or name in CATALOGUE[c]]
     if not families:
         names = ", ".join(sorted({name for family in CATALOGUE.values() for name in family}))
         raise UsageError(f"no algorithm {algorithm!r}: expected one of {names}")
@@ -38,7 +39,8 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
             if isinstance(found, Opaque):
                 raise ScheduleError(f"{found} is opaque: its steps are the library's own, there is nothing to prove")
             began = time.perf_counter()
-            for size in range(1, ranks + 1):
+            sizes = _sizes(found, ranks)
+            for size in sizes:
                 for schedule in found.schedules(size):
                     try:
                         card.check(schedule, proved(schedule))
@@ -47,7 +49,25 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
                         raise ScheduleError(told if str(schedule) in told else f"{schedule}: {told}") from None
             seconds = time.perf_counter() - began
             roots = ", all roots" if found.rooted else ""
-            print(f"{found!s:34} proved at sizes 1-{ranks}{roots} ({seconds:.2f} s)")
+            proved_at = f"sizes 1-{ranks}" if len(sizes) == ranks else f"sizes {', '.join(map(str, sizes))}"
+            print(f"{found!s:34} proved at {proved_at}{roots} ({seconds:.2f} s)")
             for name, claim in card.read(found).items():
                 print(f"    {name:9} {claim}")
     print("\np: ranks, n: bytes, core: the largest power of two up to p, guests: p - core")
+
+
+def _sizes(algorithm: Algorithm, ranks: int) -> list[int]:
+    """Sizes at which the algorithm applies: parameters that were asked for, such as rows=3, may be made for some only.
+
+    `ScheduleError` if there is none.
+    """
+    found: list[int] = []
+    for size in range(1, ranks + 1):
+        try:
+            _ = algorithm.schedule(size).chunks
+        except ScheduleError:
+            if not algorithm.given or (size == ranks and not found):
+                raise
+        else:
+            found.append(size)
+    return found

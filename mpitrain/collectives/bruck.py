@@ -1,7 +1,10 @@
-"""Bruck's all-to-all: log2(p) messages a rank instead of p - 1, at the price of sending blocks more than once.
+"""Bruck's all-to-all and allgather: log2(p) steps for any number of ranks.
 
-A block for the rank j places to the right travels 2^k places in step k if bit k of j is set. In each step a rank
-gathers all blocks that travel into one message.
+All-to-all: log2(p) messages a rank instead of p - 1, at the price of sending blocks more than once. A block for the
+rank j places to the right travels 2^k places in step k if bit k of j is set. In each step a rank gathers all blocks
+that travel into one message.
+
+Allgather: a rank holds the blocks of the 2^k ranks from itself on, and doubles them with those of the rank behind.
 
     Bruck, Ho, Kipnis, Upfal and Weathersby, Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
 """
@@ -44,3 +47,30 @@ def alltoall(rank: int, size: int) -> Iterator[Step]:
         )
         distance *= 2
     yield Step(local=[Move(SCRATCH[j], OUTPUT[(rank - j) % size]) for j in range(size)])
+
+
+@collective("allgather", chunks=per_rank, ordered=True)
+def allgather(rank: int, size: int) -> Iterator[Step]:
+    """Rows go on from chunk p - 1 to 0 in scratch, whose chunk p is as long as chunk 0: one message each.
+
+    steps      ceil_log2(p)
+    bytes      n * (p - 1) / p
+    roundings  0
+    alike      yes
+    order      rank
+    sizes      any
+    paper      Bruck et al., IEEE TPDS 8(11), 1997
+    """
+    if size == 1:
+        return
+    yield Step(local=[Move(OUTPUT[rank], SCRATCH[rank])])
+    distance = 1
+    while distance < size:
+        left, right, count = (rank - distance) % size, (rank + distance) % size, min(distance, size - distance)
+        behind = rank + distance
+        yield Step(
+            send=[Send(left, SCRATCH[rank : rank + count])], recv=[Copy(right, SCRATCH[behind : behind + count])]
+        )
+        distance *= 2
+    others = [(rank + 1, size), (size, size + rank)]
+    yield Step(local=[Move(SCRATCH[a:b], OUTPUT[a % size : (b - 1) % size + 1]) for a, b in others if a < b])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from mpitrain.collectives import (
+    bidirectional_ring,
     binomial_tree,
     bruck,
     central,
@@ -15,12 +16,17 @@ from mpitrain.collectives import (
     halving_gather,
     hierarchical,
     linear,
+    neighbour_exchange,
     one_peer_exponential,
     pairwise,
     recursive_doubling,
     recursive_halving,
+    recursive_multiplying,
     ring,
     scatter_allgather,
+    segmented_ring,
+    swing,
+    torus,
 )  # fmt: skip
 from mpitrain.collectives.algorithm import Algorithm, Opaque, Value
 from mpitrain.collectives.kinds import KINDS
@@ -31,6 +37,11 @@ ALLREDUCE = {
     "recursive_doubling": recursive_doubling.allreduce,
     "halving_doubling": halving_doubling.allreduce,
     "binomial_tree": binomial_tree.allreduce,
+    "bidirectional_ring": bidirectional_ring.allreduce,
+    "segmented_ring": segmented_ring.allreduce,
+    "recursive_multiplying": recursive_multiplying.allreduce,
+    "torus": torus.allreduce,
+    "swing": swing.allreduce,
     "direct": direct.allreduce,
     "hierarchical": hierarchical.allreduce,
     "linear": linear.allreduce,
@@ -46,6 +57,8 @@ REDUCE_SCATTER = {
 ALLGATHER = {
     "ring": ring.allgather,
     "recursive_doubling": recursive_doubling.allgather,
+    "bruck": bruck.allgather,
+    "neighbour_exchange": neighbour_exchange.allgather,
     "direct": direct.allgather,
     "hierarchical": hierarchical.allgather,
 }

@@ -26,9 +26,9 @@ class Place(NamedTuple):
     guest: int | None
 
 
-def place(rank: int, size: int) -> Place:
-    """The place of `rank`; one that is neither host nor guest has neither."""
-    guests = size - core_size(size)
+def place(rank: int, size: int, core: int = 0) -> Place:
+    """The place of `rank`; one that is neither host nor guest has neither. `core`: the largest power of two if 0."""
+    guests = size - (core or core_size(size))
     if rank >= 2 * guests:
         return Place(rank - guests, None, None)
     if rank % 2:
@@ -36,9 +36,9 @@ def place(rank: int, size: int) -> Place:
     return Place(rank // 2, None, rank + 1)
 
 
-def core_rank(index: int, size: int) -> int:
+def core_rank(index: int, size: int, core: int = 0) -> int:
     """The rank with this index; for index = core_size, one past the last rank."""
-    guests = size - core_size(size)
+    guests = size - (core or core_size(size))
     return 2 * index if index < guests else index + guests
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
 
-from mpitrain.collectives.algorithm import Algorithm, collective, per_rank
+from mpitrain.collectives.algorithm import Algorithm, collective
 from mpitrain.collectives.embedding import Ranges, cut, embed, part
 from mpitrain.collectives.nodes import lanes_of, node_of, nodes_of, turns
 from mpitrain.collectives.schedule import Step
@@ -58,6 +58,11 @@ def in_rank_order(algorithm: Algorithm) -> bool:
     return between.ordered and all(algorithm.ordered for algorithm in inside)
 
 
+def per_rank_of_nodes(size: int, ranks_per_node: NodeSizes, inner: str, outer: str) -> int:
+    """One chunk per rank, if there are such nodes."""
+    return sum(map(len, nodes_of(size, ranks_per_node)))
+
+
 def sliced(size: int, ranks_per_node: NodeSizes, inner: str, outer: str) -> int:
     """A slice for each lane, cut as the outer algorithm wants it; the whole as an inner allreduce does."""
     nodes, (before, _), between = nodes_of(size, ranks_per_node), halves(inner), part("allreduce", outer)
@@ -93,7 +98,9 @@ def allreduce(
     yield from in_node(after, rank, nodes, lanes, total)
 
 
-@collective("reduce_scatter", chunks=per_rank, ordered=in_rank_order, ranks_per_node=0, inner="direct", outer="ring")
+@collective(
+    "reduce_scatter", chunks=per_rank_of_nodes, ordered=in_rank_order, ranks_per_node=0, inner="direct", outer="ring"
+)
 def reduce_scatter(
     rank: int, size: int, ranks_per_node: NodeSizes = 0, inner: str = "direct", outer: str = "ring"
 ) -> Iterator[Step]:
@@ -113,7 +120,7 @@ def reduce_scatter(
     yield from in_lanes(between, rank, nodes, blocks(nodes), size)
 
 
-@collective("allgather", chunks=per_rank, ordered=True, ranks_per_node=0, inner="direct", outer="ring")
+@collective("allgather", chunks=per_rank_of_nodes, ordered=True, ranks_per_node=0, inner="direct", outer="ring")
 def allgather(
     rank: int, size: int, ranks_per_node: NodeSizes = 0, inner: str = "direct", outer: str = "ring"
 ) -> Iterator[Step]:

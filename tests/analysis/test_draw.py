@@ -15,9 +15,14 @@ from mpitrain.collectives.catalogue import CATALOGUE
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Five ranks have a guest, a root that is neither first nor last, and no symmetry.
 # What shows nothing of itself there is drawn at other sizes, or with other parameters.
-OTHERWISE = dict.fromkeys(
-    ("hierarchical.allreduce", "hierarchical.reduce_scatter", "hierarchical.allgather"), (5, {"ranks_per_node": 3})
-)
+OTHERWISE = {
+    "hierarchical.allreduce": (5, {"ranks_per_node": 3}),
+    "hierarchical.reduce_scatter": (5, {"ranks_per_node": 3}),
+    "hierarchical.allgather": (5, {"ranks_per_node": 3}),
+    "torus.allreduce": (6, {}),
+    "recursive_multiplying.allreduce": (7, {"radix": 3}),
+    "swing.allreduce": (8, {}),
+}
 ALGORITHMS = [pytest.param(a, id=str(a)) for family in CATALOGUE.values() for a in family.values()]
 
 

@@ -3,6 +3,12 @@
 T05  Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
 R04  Rabenseifner, Optimization of collective reduction operations, ICCS 2004
 P09  Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
+C05  Chen et al., Performance evaluation of allgather algorithms on terascale Linux cluster, HPC Asia 2005
+J10  Jain and Sabharwal, Optimal bucket algorithms for large MPI collectives on torus interconnects, ICS 2010
+R17  Ruefenacht, Bull and Booth, Generalisation of recursive doubling for allreduce, Parallel Computing 69, 2017
+M18  Mikami et al., Massively distributed SGD: ImageNet/ResNet-50 training in a flash, arXiv:1811.05233, 2018
+T20  Traff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
+D24  De Sensi et al., Swing: short-cutting rings for higher bandwidth allreduce, NSDI 2024
 B97  Bruck et al., Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
 J07  Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
 S09  Sanders, Speck and Traeff, Two-tree algorithms for full bandwidth broadcast, Parallel Computing 35(12), 2009
@@ -10,6 +16,7 @@ H88  Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, IJP
 """
 
 from fractions import Fraction
+from math import ceil, log
 
 import pytest
 
@@ -26,6 +33,7 @@ ALPHA, BETA, GAMMA, BYTES = Fraction(1009, 7), Fraction(3, 1013), Fraction(11, 1
 NETWORK = Network.flat(ALPHA, BETA, GAMMA)
 POWERS = tuple(1 << k for k in range(7))
 ANY = tuple(range(1, 18))
+EVEN = ANY[1::2]
 
 
 def log2(p):
@@ -37,10 +45,62 @@ def share(p):
     return Fraction(p - 1, p)
 
 
+def square(p):
+    """The divisors of p that are nearest to each other."""
+    return min(((d, p // d) for d in range(1, p + 1) if p % d == 0), key=sum)
+
+
 # collective, name, sizes at which it holds: messages x alpha, multiples of n x beta, of n x gamma (None: the source
 # does not say), source.
 CLOSED_FORMS = [
     ("allreduce", "ring", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "P09"),
+    # One port for all: two messages a step instead of one, half as long.
+    ("allreduce", "bidirectional_ring", ANY, lambda p: (4 * (p - 1), 2 * share(p), share(p)), "J10"),
+    ("allreduce", "segmented_ring(segments=1)", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "P09"),
+    *(
+        (
+            "allreduce",
+            f"segmented_ring(segments={segments})",
+            ANY,
+            lambda p, s=segments: (2 * (p - 1) * ceil(s / p), 2 * share(p), share(p)),
+            "P09, every message in pieces",
+        )
+        for segments in (2, 3, 8, 40)
+    ),
+    ("allreduce", "swing", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "D24 3.1"),
+    *(
+        (
+            "allreduce",
+            f"recursive_multiplying(radix={k})",
+            (1, k, k**2, k**3),
+            lambda p, k=k: ((k - 1) * round(log(p, k)),) * 3,
+            "R17: k - 1 messages of n bytes in log_k(p) rounds",
+        )
+        for k in (2, 3, 4, 5)
+    ),
+    *(
+        (
+            "allreduce",
+            f"torus(rows={rows})",
+            tuple(range(rows, 18, rows)),
+            lambda p, r=rows: (2 * (p // r - 1) + 2 * (r - 1), 2 * share(p), share(p)),
+            "M18: rings of both lengths",
+        )
+        for rows in (1, 2, 3, 4)
+    ),
+    *(
+        (
+            "allreduce",
+            f"hierarchical(ranks_per_node={q},inner=ring,outer=halving_doubling)",
+            (q, 2 * q, 4 * q),
+            lambda p, q=q: (2 * (q - 1) + 2 * log2(p // q), 2 * share(p), share(p)),
+            "T20: as its parts",
+        )
+        for q in (2, 3, 4)
+    ),
+    ("allreduce", "hierarchical", ANY, lambda p: (2 * sum(square(p)) - 4, 2 * share(p), share(p)), "T20"),
+    ("reduce_scatter", "hierarchical(ranks_per_node=1)", ANY, lambda p: (p - 1, share(p), share(p)), "P09"),
+    ("allgather", "hierarchical(ranks_per_node=1)", ANY, lambda p: (p - 1, share(p), 0), "P09"),
     ("allreduce", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.5"),
     ("allreduce", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.5, R04"),
     ("allreduce", "binomial_tree", POWERS, lambda p: (2 * log2(p), 2 * log2(p), log2(p)), "T05 4.3 and 4.4"),
@@ -51,6 +111,8 @@ CLOSED_FORMS = [
     ("reduce_scatter", "recursive_halving", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.2"),
     ("allgather", "ring", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
     ("allgather", "direct", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
+    ("allgather", "bruck", ANY, lambda p: (log2(p), share(p), 0), "B97, T05 4.1"),
+    ("allgather", "neighbour_exchange", EVEN, lambda p: (p // 2, share(p), 0), "C05"),
     ("allgather", "recursive_doubling", POWERS, lambda p: (log2(p), share(p), 0), "T05 4.1"),
     ("bcast", "binomial_tree", ANY, lambda p: (log2(p), log2(p), 0), "T05 4.3"),
     ("bcast", "scatter_allgather", ANY, lambda p: (log2(p) + p - 1, 2 * share(p), 0), "T05 4.3, van de Geijn"),
@@ -177,6 +239,19 @@ def test_halving_doubling_with_guests():
             + BYTES * GAMMA
         )
         assert price(find("allreduce", "halving_doubling").schedule(p), BYTES, NETWORK) == expected
+
+
+def test_recursive_multiplying_with_mixed_groups_and_guests():
+    """R17, radix 4: 7 ranks are groups of 3 and 2 with one guest, 11 of 3 and 3 with two, 12 of 3 and 4."""
+    for p, messages, guests in ((7, 3, 1), (11, 4, 1), (12, 5, 0), (13, 5, 1), (16, 6, 0)):
+        expected = (messages + 2 * guests) * (ALPHA + BYTES * BETA) + (messages + guests) * BYTES * GAMMA
+        assert price(find("allreduce", "recursive_multiplying").schedule(p), BYTES, NETWORK) == expected
+
+
+def test_swing_with_guests_is_as_halving_doubling():
+    for p in (3, 6, 7, 12):
+        swing, halving = (find("allreduce", name).schedule(p) for name in ("swing", "halving_doubling"))
+        assert price(swing, BYTES, NETWORK) == price(halving, BYTES, NETWORK)
 
 
 def test_bruck_sends_the_blocks_whose_bit_is_set():

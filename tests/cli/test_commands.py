@@ -137,6 +137,23 @@ def test_a_written_configuration_runs_the_same_again(mpitrain, tmp_path):
     assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told", "times"),
+    [
+        (("--algorithm", "torus(rows=2)", "-n", "5"), "torus(rows=2).allreduce            proved at sizes 2, 4 (", 1),
+        (("--algorithm", "hierarchical(ranks_per_node=3+1)", "-n", "6"), " proved at sizes 4 (", 3),
+        (
+            ("allreduce", "--algorithm", "torus(rows=7)", "-n", "6"),
+            "mpitrain: torus: rows=7 at size 6: expected a divisor\n", 1,
+        ),
+    ],
+)  # fmt: skip
+def test_parameters_are_proved_at_the_sizes_they_are_made_for(arguments, told, times, capsys):
+    with pytest.raises(SystemExit):
+        main(["prove", *arguments])
+    assert "".join(capsys.readouterr()).count(told) == times
+
+
 def test_prove_and_price_and_draw(mpitrain):
     code, out, err = mpitrain("prove", "--ranks", 5)
     assert (code, err) == (0, "")
