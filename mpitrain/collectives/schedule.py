@@ -17,6 +17,7 @@ bare number or range names chunks of it. Messages from one rank to another match
 from collections.abc import Iterable
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -86,10 +87,10 @@ ChunksLike = int | range | Chunks
 
 
 def _chunks(chunks: ChunksLike) -> Chunks:
+    if isinstance(chunks, int):
+        return _output_chunk(chunks)
     if isinstance(chunks, Chunks):
         return chunks
-    if isinstance(chunks, int):
-        return Chunks(OUTPUT, chunks, chunks + 1)
     if not isinstance(chunks, range):
         raise ValueError(
             f"chunks of one message: expected a number, a range, or INPUT, OUTPUT, SCRATCH[...], found {chunks!r}"
@@ -97,6 +98,12 @@ def _chunks(chunks: ChunksLike) -> Chunks:
     if chunks.step != 1 or not chunks:
         raise ValueError(f"chunks of one message: expected a range of step 1 that is not empty, found {chunks}")
     return Chunks(OUTPUT, chunks.start, chunks.stop)
+
+
+@lru_cache(maxsize=1 << 14)
+def _output_chunk(number: int) -> Chunks:
+    """Programs on many ranks name every chunk several times."""
+    return Chunks(OUTPUT, number, number + 1)
 
 
 class Side(Enum):
