@@ -161,7 +161,7 @@ def test_several_nodes_are_priced():
 def test_the_model_takes_few_steps_for_small_data_and_few_bytes_for_large():
     sixty_four = Tuning(Place("Some MPI 1", ranks=64, nodes=16, ranks_per_node=4, crowded=False))
     small, large = (choose("allreduce", n, sixty_four, engines=("mpi",), library=False) for n in (8, 1 << 28))
-    assert small.algorithm == "recursive_doubling"
+    assert small.algorithm == "recursive_multiplying"  # 3 steps of 3 messages; recursive doubling has 6 of one
     assert large.algorithm in ("halving_doubling", "direct", "ring")
     assert choose("allreduce", 8, sixty_four, engines=("mpi",)).algorithm == "library"
 
