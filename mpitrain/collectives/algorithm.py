@@ -74,8 +74,10 @@ class Algorithm:
             if name not in parameters:
                 has = f"has {', '.join(parameters)}" if parameters else "has no parameters"
                 raise ScheduleError(f"{self} {has}: found {name}={spell(value)}")
-            if type(value) is not type(parameters[name]) and not isinstance(value, tuple):
-                wanted = f"such as {spell(parameters[name])}" if parameters[name] else "a number"
+            default = parameters[name]
+            numbers = isinstance(default, tuple)
+            if not (isinstance(value, int | tuple) if numbers else type(value) is type(default)):
+                wanted = "a number, or several such as 3+3+2" if numbers else f"such as {spell(default)}"
                 raise ScheduleError(f"{self}: {name}={spell(value)}: expected {wanted}")
             parameters[name] = value
         return replace(self, parameters=tuple(parameters.items()))
@@ -101,8 +103,8 @@ class Algorithm:
 
 
 def spell(value: Value) -> str:
-    """A parameter's value as one writes it: 4, ring, or 3+3+2."""
-    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """A parameter's value as one writes it: 4, ring, or 3+3+2; no numbers at all leave it to the algorithm."""
+    return ("+".join(map(str, value)) or "any") if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -213,4 +215,6 @@ def per_rank(size: int, **parameters: Value) -> int:
 
 def per_segment(size: int, *, segments: int, **parameters: Value) -> int:
     """The data are cut into `segments` chunks, which follow each other through the ranks."""
+    if segments < 1:
+        raise ScheduleError(f"segments={segments}: expected 1 or more")
     return segments

@@ -70,9 +70,9 @@ def sliced(size: int, ranks_per_node: NodeSizes, inner: str, outer: str) -> int:
     return lcm(len(lanes_of(nodes)) * between.schedule(len(nodes)).chunks, *whole)
 
 
-@collective("allreduce", chunks=sliced, ordered=in_rank_order, ranks_per_node=0, inner="direct", outer="ring")
+@collective("allreduce", chunks=sliced, ordered=in_rank_order, ranks_per_node=(), inner="direct", outer="ring")
 def allreduce(
-    rank: int, size: int, ranks_per_node: NodeSizes = 0, inner: str = "direct", outer: str = "ring"
+    rank: int, size: int, ranks_per_node: NodeSizes = (), inner: str = "direct", outer: str = "ring"
 ) -> Iterator[Step]:
     """Reduce-scatter in the node, allreduce of a slice in each lane, allgather in the node.
 
@@ -99,10 +99,10 @@ def allreduce(
 
 
 @collective(
-    "reduce_scatter", chunks=per_rank_of_nodes, ordered=in_rank_order, ranks_per_node=0, inner="direct", outer="ring"
+    "reduce_scatter", chunks=per_rank_of_nodes, ordered=in_rank_order, ranks_per_node=(), inner="direct", outer="ring"
 )
 def reduce_scatter(
-    rank: int, size: int, ranks_per_node: NodeSizes = 0, inner: str = "direct", outer: str = "ring"
+    rank: int, size: int, ranks_per_node: NodeSizes = (), inner: str = "direct", outer: str = "ring"
 ) -> Iterator[Step]:
     """In the node every rank sums what is for the ranks of its lane; in the lane it comes to them.
 
@@ -120,9 +120,9 @@ def reduce_scatter(
     yield from in_lanes(between, rank, nodes, blocks(nodes), size)
 
 
-@collective("allgather", chunks=per_rank_of_nodes, ordered=True, ranks_per_node=0, inner="direct", outer="ring")
+@collective("allgather", chunks=per_rank_of_nodes, ordered=True, ranks_per_node=(), inner="direct", outer="ring")
 def allgather(
-    rank: int, size: int, ranks_per_node: NodeSizes = 0, inner: str = "direct", outer: str = "ring"
+    rank: int, size: int, ranks_per_node: NodeSizes = (), inner: str = "direct", outer: str = "ring"
 ) -> Iterator[Step]:
     """In the lane every rank gathers what its ranks have; in the node they hand it to each other.
 

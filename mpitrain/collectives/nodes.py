@@ -15,7 +15,7 @@ from mpitrain.collectives.schedule import ScheduleError
 
 
 def nodes_of(size: int, ranks_per_node: int | tuple[int, ...]) -> tuple[range, ...]:
-    """The nodes of a world; a number of ranks leaves the last node what remains, 0 makes the nodes as square as can be.
+    """The nodes of a world; a number of ranks leaves the last node what remains, no numbers make them almost square.
 
     `ScheduleError` if there are no such nodes.
     """

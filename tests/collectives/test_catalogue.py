@@ -51,6 +51,12 @@ def test_parameters_are_given_in_the_name_and_shown_in_it():
         SEGMENTED.with_given(depth=3)
     with pytest.raises(ScheduleError, match=r"test_catalogue.bcast: segments=many: expected such as 4"):
         SEGMENTED.with_given(segments="many")
+    with pytest.raises(ScheduleError, match=r"segments=1\+2: expected such as 4"):
+        SEGMENTED.with_given(segments=(1, 2))
+    with pytest.raises(ScheduleError, match=r"^segments=0: expected 1 or more"):
+        SEGMENTED.with_given(segments=0).schedule(2).chunks  # noqa: B018
+    with pytest.raises(ScheduleError, match=r"ranks_per_node=ring: expected a number, or several such as 3\+3\+2"):
+        find("allgather", "hierarchical(ranks_per_node=ring)")
     with pytest.raises(ScheduleError, match=r"ring.allreduce has no parameters: found segments=3"):
         find("allreduce", "ring(segments=3)")
 

@@ -84,12 +84,12 @@ def test_no_rank_knows_the_whole_of_an_alltoall_with_counts():
     assert call.layout(2).of(0, INPUT) == [4, 3]
 
 
-def pipelined(rank, size, segments=4, ranks_per_node=0):
+def pipelined(rank, size, segments=4, ranks_per_node=()):
     yield from ()
 
 
 def test_segments_and_nodes_are_fitted_unless_they_were_asked_for():
-    algorithm = collective("bcast", chunks=per_segment, segments=4, ranks_per_node=0)(pipelined)
+    algorithm = collective("bcast", chunks=per_segment, segments=4, ranks_per_node=())(pipelined)
     assert dict(fitted(algorithm, 1 << 20, (2, 2)).parameters) == {"segments": 8, "ranks_per_node": (2, 2)}
     asked = algorithm.with_given(segments=3, ranks_per_node=4)
     assert fitted(asked, 1 << 20, None) == asked
