@@ -72,6 +72,40 @@ def test_a_run_takes_what_the_table_says_on_all_ranks(mpitrain, tmp_path):
     assert out.startswith("allreduce           65,536 bytes  mpi recursive_doubling (0.0 us): measured between ")
 
 
+RANK_0_READS = """
+import os
+from mpitrain.launch_environment import environment_rank
+rank = environment_rank(os.environ).rank
+os.environ["MPITRAIN_TUNING"] = f"t{rank}.json"
+import mpitrain
+with mpitrain.init() as world:
+    halves = world.split(rank // 2)
+    told = [str(each.explain("allreduce", 2048)) for each in (world, halves)]
+    print(f"{rank}: {told[0]} | {told[1]}", flush=True)
+    halves.close()
+"""
+
+
+def test_rank_0_reads_for_all_and_for_worlds_that_are_split_off(mpitrain, launch, tmp_path):
+    """Of 4 ranks each has a file of its own in mind, and but for rank 0's there is none."""
+    for ranks in (2, 4):
+        code, _, err = mpitrain(
+            "tune", "allreduce", "--nbytes", "1K,4K", "--rounds", 1, "--out", "t0.json", ranks=ranks
+        )
+        assert code == 0, err
+    table = json.loads((tmp_path / "t0.json").read_text())
+    for place, way in zip(table["places"], ("mpi ring", "mpi direct"), strict=True):
+        found = place["collectives"]["allreduce"]
+        found["microseconds"][way] = [0.01] * len(found["nbytes"])
+        place["crowded"] = table["places"][1]["crowded"]  # as the whole job is
+    (tmp_path / "t0.json").write_text(json.dumps(table))
+    process = launch(4, "-c", RANK_0_READS)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    found = re.findall(r"(\d): (mpi \w+) \(0\.0 us\): measured .*? \| (mpi \w+) \(0\.0 us\): measured ", out)
+    assert sorted(found) == [(str(rank), "mpi direct", "mpi ring") for rank in range(4)]
+
+
 def test_explain_in_a_world_of_one(mpitrain):
     code, out, err = mpitrain("explain", "bcast", "--nbytes", "64K,1K")
     assert (code, err) == (0, "")

@@ -97,6 +97,11 @@ def test_times_between_two_sizes_lie_on_a_straight_line_of_logarithms(nbytes, li
     assert MEASURED.predict(Way("shared", "direct"), nbytes) == pytest.approx(4e-6)
 
 
+def test_logarithms_not_numbers():
+    """The ring's times grow with the root of the bytes from 16 to 64 KiB."""
+    assert MEASURED.predict(Way("mpi", "ring"), 32768) == pytest.approx(128e-6 * 2**0.5)
+
+
 def test_the_least_of_the_predicted_times_wins():
     choice = choose("allreduce", 2048, HERE)
     assert (choice.way, choice.runner_up) == (Way("mpi", "library"), "shared direct")
@@ -178,7 +183,15 @@ def test_what_no_algorithm_serves_is_said(place):
 
 
 def test_sizes_are_told_exactly():
-    told = {0: "0 bytes", 1000: "1,000 bytes", 1024: "1 KiB", 65536: "64 KiB", 1 << 20: "1 MiB", 1 << 30: "1024 MiB"}
+    told = {
+        0: "0 bytes",
+        1: "1 byte",
+        1000: "1,000 bytes",
+        1024: "1 KiB",
+        65536: "64 KiB",
+        1 << 20: "1 MiB",
+        1 << 30: "1024 MiB",
+    }
     assert {nbytes: size_in_words(nbytes) for nbytes in told} == told
 
 
