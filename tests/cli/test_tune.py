@@ -164,11 +164,20 @@ for _ in range(50):
 assert array[0] == 4.0**50
 """
 
+FORCED = """
+import sys
+import numpy
+from mpitrain.engines.library_algorithms import forced_algorithms
+with forced_algorithms("allreduce") as comms:
+    for _ in range(500):
+        comms[sys.argv[1]].Allreduce(numpy.ones(64, "f4"), numpy.empty(64, "f4"))
+"""
 
-def peers_of_rank_0(launch, count, **environment):
+
+def peers_of_rank_0(launch, argument, program=PROGRAM, **environment):
     """To whom rank 0 sends messages in an allreduce, and how many: what Open MPI's own monitoring prints at its end."""
     process = launch(
-        4, "-c", PROGRAM, str(count), OMPI_MCA_pml_monitoring_enable="2", OMPI_MCA_pml_monitoring_enable_output="1",
+        4, "-c", program, str(argument), OMPI_MCA_pml_monitoring_enable="2", OMPI_MCA_pml_monitoring_enable_output="1",
         OMPI_MCA_mpi_yield_when_idle="1", **environment,
     )  # fmt: skip
     out, err = process.communicate(timeout=60)
@@ -195,6 +204,15 @@ def test_open_mpi_takes_exported_rules(launch, tmp_path):
     assert peers_of_rank_0(launch, 1024, **loading) == {1: 50, 2: 50}
     (tmp_path / "rules").write_text(rules([PlaceTable(place._replace(ranks=3), {}, table.library_algorithms)]))
     assert peers_of_rank_0(launch, 1023, **loading) == peers_of_rank_0(launch, 1023) != {1: 50 * 6}
+
+
+def test_open_mpi_takes_the_algorithm_that_is_forced(launch):
+    """4 ranks, 500 allreduces, beside a few messages for making communicators."""
+    open_mpi_only()
+    ring, doubling = (peers_of_rank_0(launch, f, FORCED) for f in ("ring(4)", "recursive_doubling(3)"))
+    assert 3000 <= ring[1] < 3400
+    assert ring.get(2, 0) < 400
+    assert all(500 <= doubling[peer] < 900 for peer in (1, 2))
 
 
 def test_rules_are_measured_and_exported(mpitrain, tmp_path):

@@ -10,6 +10,7 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.tuning import Choice, Measured, Place, Tuning, Way, choose
 from mpitrain.tuning.choice import size_in_words
 from mpitrain.tuning.defaults import A_CORE_EACH, IN_RANK_ORDER, MORE_RANKS_THAN_CORES
+from mpitrain.tuning.model import terms
 
 QUIET = Place("Some MPI 1", ranks=4, nodes=1, ranks_per_node=4, crowded=False)
 CROWDED = QUIET._replace(crowded=True)
@@ -161,6 +162,19 @@ def test_several_nodes_are_priced():
     assert choice.reason == "priced model: 4 ranks on 2 nodes, 1.5 us a message, 12.5 GB/s, nothing measured here"
     costs = {str(choice.way): choice.seconds, choice.runner_up: choice.runner_up_seconds}
     assert costs["mpi halving_doubling"] == pytest.approx(2 * 3 / 4 * nbytes / 12.5e9 + 4 * 1.5e-6 + 4 * 4e-6)
+
+
+def test_messages_of_one_step_follow_each_other():
+    """An allreduce of 4 ranks: a ring's 2 (p - 1) steps have a message each, direct's two steps p - 1 each."""
+    found = {of.algorithm: (of.steps, of.messages, of.nbytes) for of in terms("allreduce", 4)}
+    assert (found["ring"], found["direct"]) == ((6, 6, 1.5), (2, 6, 1.5))
+
+
+def test_algorithms_of_nodes_are_for_ranks_that_follow_each_other():
+    measured = {"allreduce": Measured((8,), {Way("mpi", "hierarchical"): (1e-6,), Way("mpi", "ring"): (2e-6,)})}
+    for node_sizes, algorithm in (((2, 2), "hierarchical"), (None, "ring")):
+        tuning = Tuning(APART, measured, (), node_sizes)
+        assert choose("allreduce", 8, tuning, engines=("mpi",)).algorithm == algorithm
 
 
 def test_the_model_takes_few_steps_for_small_data_and_few_bytes_for_large():
