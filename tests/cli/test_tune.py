@@ -48,6 +48,20 @@ def test_a_table_is_made_and_used_where_it_was_made_only(mpitrain, tmp_path):
     assert ": table: up to 16 KiB, " in out
 
 
+def test_collectives_with_two_buffers_and_with_none(mpitrain, tmp_path):
+    names = ("gather", "scatter", "alltoall", "barrier")
+    code, out, err = mpitrain("tune", *names, *QUICK, "--out", "t.json", ranks=3)
+    assert (code, err) == (0, "")
+    (place,) = json.loads((tmp_path / "t.json").read_text())["places"]
+    visited = {name: found["nbytes"] for name, found in place["collectives"].items()}
+    assert tuple(visited) == names
+    assert visited.pop("barrier") == [1]
+    assert all({1032, 65544} <= {*sizes} for sizes in visited.values())  # in blocks of equal length
+    code, out, err = mpitrain("explain", "barrier", "--tuning", "t.json", ranks=3)
+    assert (code, err) == (0, "")
+    assert out.count("\n") == out.count(": measured at 1 byte, 3 ranks on 1 node, ") == 1
+
+
 def test_a_run_takes_what_the_table_says_on_all_ranks(mpitrain, tmp_path):
     """The table makes an algorithm best that no default takes; every rank plans it, and a world split off as well."""
     code, _, err = mpitrain("tune", "allreduce", "--rounds", 1, "--nbytes", "1K,16M", "--out", "t.json", ranks=2)
