@@ -30,7 +30,9 @@ class Memory:
     def of(cls, world: World, collective: str, room: np.ndarray, count: int) -> "Memory":
         """In memory for `KINDS[collective].room(count)` elements."""
         kind, place = KINDS[collective], (world.rank, world.size)
-        return cls(kind.gives.of(room[:count], *place), kind.gets.of(room[count:], *place), count, room.dtype)
+        return cls(
+            kind.gives.of(room[:count], *place), kind.gets.of(room[count : 2 * count], *place), count, room.dtype
+        )
 
     @property
     def nbytes(self) -> int:

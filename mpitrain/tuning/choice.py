@@ -102,7 +102,7 @@ def size_in_words(nbytes: int) -> str:
     for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
         if nbytes >= unit and nbytes % unit == 0:
             return f"{nbytes // unit} {name}"
-    return f"{nbytes:,} bytes"
+    return f"{nbytes:,} byte{'' if nbytes == 1 else 's'}"
 
 
 def _cost(seconds: float | None) -> str:

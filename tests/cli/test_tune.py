@@ -48,6 +48,20 @@ def test_a_table_is_made_and_used_where_it_was_made_only(mpitrain, tmp_path):
     assert ": table: up to 16 KiB, " in out
 
 
+def test_collectives_with_two_buffers_and_with_none(mpitrain, tmp_path):
+    names = ("gather", "scatter", "alltoall", "barrier")
+    code, out, err = mpitrain("tune", *names, *QUICK, "--out", "t.json", ranks=3)
+    assert (code, err) == (0, "")
+    (place,) = json.loads((tmp_path / "t.json").read_text())["places"]
+    visited = {name: found["nbytes"] for name, found in place["collectives"].items()}
+    assert tuple(visited) == names
+    assert visited.pop("barrier") == [1]
+    assert all({1032, 65544} <= {*sizes} for sizes in visited.values())  # in blocks of equal length
+    code, out, err = mpitrain("explain", "barrier", "--tuning", "t.json", ranks=3)
+    assert (code, err) == (0, "")
+    assert out.count("\n") == out.count(": measured at 1 byte, 3 ranks on 1 node, ") == 1
+
+
 def test_a_run_takes_what_the_table_says_on_all_ranks(mpitrain, tmp_path):
     """The table makes an algorithm best that no default takes; every rank plans it, and a world split off as well."""
     code, _, err = mpitrain("tune", "allreduce", "--rounds", 1, "--nbytes", "1K,16M", "--out", "t.json", ranks=2)
@@ -70,6 +84,40 @@ def test_a_run_takes_what_the_table_says_on_all_ranks(mpitrain, tmp_path):
     code, out, err = mpitrain(*bench, ranks=2)
     assert (code, err) == (0, "")
     assert out.startswith("allreduce           65,536 bytes  mpi recursive_doubling (0.0 us): measured between ")
+
+
+RANK_0_READS = """
+import os
+from mpitrain.launch_environment import environment_rank
+rank = environment_rank(os.environ).rank
+os.environ["MPITRAIN_TUNING"] = f"t{rank}.json"
+import mpitrain
+with mpitrain.init() as world:
+    halves = world.split(rank // 2)
+    told = [str(each.explain("allreduce", 2048)) for each in (world, halves)]
+    print(f"{rank}: {told[0]} | {told[1]}", flush=True)
+    halves.close()
+"""
+
+
+def test_rank_0_reads_for_all_and_for_worlds_that_are_split_off(mpitrain, launch, tmp_path):
+    """Of 4 ranks each has a file of its own in mind, and but for rank 0's there is none."""
+    for ranks in (2, 4):
+        code, _, err = mpitrain(
+            "tune", "allreduce", "--nbytes", "1K,4K", "--rounds", 1, "--out", "t0.json", ranks=ranks
+        )
+        assert code == 0, err
+    table = json.loads((tmp_path / "t0.json").read_text())
+    for place, way in zip(table["places"], ("mpi ring", "mpi direct"), strict=True):
+        found = place["collectives"]["allreduce"]
+        found["microseconds"][way] = [0.01] * len(found["nbytes"])
+        place["crowded"] = table["places"][1]["crowded"]  # as the whole job is
+    (tmp_path / "t0.json").write_text(json.dumps(table))
+    process = launch(4, "-c", RANK_0_READS)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    found = re.findall(r"(\d): (mpi \w+) \(0\.0 us\): measured .*? \| (mpi \w+) \(0\.0 us\): measured ", out)
+    assert sorted(found) == [(str(rank), "mpi direct", "mpi ring") for rank in range(4)]
 
 
 def test_explain_in_a_world_of_one(mpitrain):
@@ -130,11 +178,20 @@ for _ in range(50):
 assert array[0] == 4.0**50
 """
 
+FORCED = """
+import sys
+import numpy
+from mpitrain.engines.library_algorithms import forced_algorithms
+with forced_algorithms("allreduce") as comms:
+    for _ in range(500):
+        comms[sys.argv[1]].Allreduce(numpy.ones(64, "f4"), numpy.empty(64, "f4"))
+"""
 
-def peers_of_rank_0(launch, count, **environment):
+
+def peers_of_rank_0(launch, argument, program=PROGRAM, **environment):
     """To whom rank 0 sends messages in an allreduce, and how many: what Open MPI's own monitoring prints at its end."""
     process = launch(
-        4, "-c", PROGRAM, str(count), OMPI_MCA_pml_monitoring_enable="2", OMPI_MCA_pml_monitoring_enable_output="1",
+        4, "-c", program, str(argument), OMPI_MCA_pml_monitoring_enable="2", OMPI_MCA_pml_monitoring_enable_output="1",
         OMPI_MCA_mpi_yield_when_idle="1", **environment,
     )  # fmt: skip
     out, err = process.communicate(timeout=60)
@@ -161,6 +218,15 @@ def test_open_mpi_takes_exported_rules(launch, tmp_path):
     assert peers_of_rank_0(launch, 1024, **loading) == {1: 50, 2: 50}
     (tmp_path / "rules").write_text(rules([PlaceTable(place._replace(ranks=3), {}, table.library_algorithms)]))
     assert peers_of_rank_0(launch, 1023, **loading) == peers_of_rank_0(launch, 1023) != {1: 50 * 6}
+
+
+def test_open_mpi_takes_the_algorithm_that_is_forced(launch):
+    """4 ranks, 500 allreduces, beside a few messages for making communicators."""
+    open_mpi_only()
+    ring, doubling = (peers_of_rank_0(launch, f, FORCED) for f in ("ring(4)", "recursive_doubling(3)"))
+    assert 3000 <= ring[1] < 3400
+    assert ring.get(2, 0) < 400
+    assert all(500 <= doubling[peer] < 900 for peer in (1, 2))
 
 
 def test_rules_are_measured_and_exported(mpitrain, tmp_path):

@@ -10,6 +10,7 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.tuning import Choice, Measured, Place, Tuning, Way, choose
 from mpitrain.tuning.choice import size_in_words
 from mpitrain.tuning.defaults import A_CORE_EACH, IN_RANK_ORDER, MORE_RANKS_THAN_CORES
+from mpitrain.tuning.model import terms
 
 QUIET = Place("Some MPI 1", ranks=4, nodes=1, ranks_per_node=4, crowded=False)
 CROWDED = QUIET._replace(crowded=True)
@@ -97,6 +98,11 @@ def test_times_between_two_sizes_lie_on_a_straight_line_of_logarithms(nbytes, li
     assert MEASURED.predict(Way("shared", "direct"), nbytes) == pytest.approx(4e-6)
 
 
+def test_logarithms_not_numbers():
+    """The ring's times grow with the root of the bytes from 16 to 64 KiB."""
+    assert MEASURED.predict(Way("mpi", "ring"), 32768) == pytest.approx(128e-6 * 2**0.5)
+
+
 def test_the_least_of_the_predicted_times_wins():
     choice = choose("allreduce", 2048, HERE)
     assert (choice.way, choice.runner_up) == (Way("mpi", "library"), "shared direct")
@@ -158,11 +164,25 @@ def test_several_nodes_are_priced():
     assert costs["mpi halving_doubling"] == pytest.approx(2 * 3 / 4 * nbytes / 12.5e9 + 4 * 1.5e-6 + 4 * 4e-6)
 
 
+def test_messages_of_one_step_follow_each_other():
+    """An allreduce of 4 ranks: a ring's 2 (p - 1) steps have a message each, direct's two steps p - 1 each."""
+    found = {of.algorithm: (of.steps, of.messages, of.nbytes) for of in terms("allreduce", 4)}
+    assert (found["ring"], found["direct"]) == ((6, 6, 1.5), (2, 6, 1.5))
+
+
+def test_algorithms_of_nodes_are_for_ranks_that_follow_each_other():
+    measured = {"allreduce": Measured((8,), {Way("mpi", "hierarchical"): (1e-6,), Way("mpi", "ring"): (2e-6,)})}
+    for node_sizes, algorithm in (((2, 2), "hierarchical"), (None, "ring")):
+        tuning = Tuning(APART, measured, (), node_sizes)
+        assert choose("allreduce", 8, tuning, engines=("mpi",)).algorithm == algorithm
+
+
 def test_the_model_takes_few_steps_for_small_data_and_few_bytes_for_large():
     sixty_four = Tuning(Place("Some MPI 1", ranks=64, nodes=16, ranks_per_node=4, crowded=False))
     small, large = (choose("allreduce", n, sixty_four, engines=("mpi",), library=False) for n in (8, 1 << 28))
-    assert small.algorithm == "recursive_multiplying"  # 3 steps of 3 messages; recursive doubling has 6 of one
-    assert large.algorithm in ("halving_doubling", "direct", "ring")
+    by_name = {of.algorithm: of for of in terms("allreduce", 64)}
+    assert by_name[small.algorithm].steps <= 6  # log2 of the ranks
+    assert by_name[large.algorithm].nbytes == 2 * 63 / 64  # Patarasuk and Yuan's bound
     assert choose("allreduce", 8, sixty_four, engines=("mpi",)).algorithm == "library"
 
 
@@ -178,7 +198,15 @@ def test_what_no_algorithm_serves_is_said(place):
 
 
 def test_sizes_are_told_exactly():
-    told = {0: "0 bytes", 1000: "1,000 bytes", 1024: "1 KiB", 65536: "64 KiB", 1 << 20: "1 MiB", 1 << 30: "1024 MiB"}
+    told = {
+        0: "0 bytes",
+        1: "1 byte",
+        1000: "1,000 bytes",
+        1024: "1 KiB",
+        65536: "64 KiB",
+        1 << 20: "1 MiB",
+        1 << 30: "1024 MiB",
+    }
     assert {nbytes: size_in_words(nbytes) for nbytes in told} == told
 
 
