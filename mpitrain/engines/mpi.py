@@ -18,7 +18,7 @@ from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import Message, MessageWork, MPIMessenger
 from mpitrain.engines.plan import Again, EnginePlan
-from mpitrain.engines.progress import Progress
+from mpitrain.engines.progress import Progress, mode_of
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
 from mpitrain.engines.shared import SharedEngine
 from mpitrain.engines.start import CROWDED, MPI
@@ -32,7 +32,6 @@ from mpitrain.world import AlgorithmLike, Array, Work, World
 
 FIRST_PLAN_TAG = 16384
 """Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""
-
 
 REMEMBERED = 256
 """How many kinds of calls are remembered at most."""
@@ -50,6 +49,9 @@ class MPIWorld(ScheduledWorld):
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.node, self.node_rank, self.node_size = self._place()
+        self.progress.move_by(
+            mode_of(os.environ, self.node_size < self.size, MPI.Query_thread() == MPI.THREAD_MULTIPLE)
+        )
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
         self.engines = self._possible_engines(engine)
@@ -164,7 +166,7 @@ class MPIWorld(ScheduledWorld):
             TALLY.collectives += 1
             if self.check is not None:
                 self.check.agree("close")
-            self.progress.wait_for_all()
+            self.progress.close()
             super().close()
             self._again.clear()
             if self._shared is not None:

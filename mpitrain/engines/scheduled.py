@@ -58,6 +58,9 @@ class ScheduledWorld(World):
     def observe(self, observer: Observer) -> None:
         self.progress.observers.append(observer)
 
+    def move_on(self) -> None:
+        self.progress.between_layers()
+
     def explain(self, collective: str, nbytes: int) -> Choice:
         return self._choose(collective, nbytes)
 

@@ -52,10 +52,10 @@ class StagedPlan(EnginePlan):
     """A collective bound to memory; `why` says why its algorithm was taken."""
 
     def __init__(self, messenger: Messenger, steps: Sequence[BoundStep], operation: Operation, why: str, result: Any):
-        super().__init__(operation, why, result)
+        super().__init__(messenger.progress, operation, why, result)
         self.messenger, self.steps = messenger, steps
 
-    def start(self) -> "StagedWork":
+    def begin(self) -> "StagedWork":
         self.check_may_start()
         self.work = StagedWork(self)
         return self.work
@@ -72,7 +72,7 @@ class StagedWork(EngineWork):
     """A plan under way."""
 
     def __init__(self, plan: StagedPlan):
-        super().__init__(plan, plan.messenger.progress)
+        super().__init__(plan)
         self.requests: Requests = []
         self._messenger, self._steps = plan.messenger, plan.steps
         self._at = -1
