@@ -21,7 +21,7 @@ from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.progress import Progress, mode_of
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
 from mpitrain.engines.shared import SharedEngine
-from mpitrain.engines.start import CROWDED, MPI
+from mpitrain.engines.start import CROWDED, MANY_THREADS, MPI
 from mpitrain.engines.tally import TALLY
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
@@ -49,9 +49,7 @@ class MPIWorld(ScheduledWorld):
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.node, self.node_rank, self.node_size = self._place()
-        self.progress.move_by(
-            mode_of(os.environ, self.node_size < self.size, MPI.Query_thread() == MPI.THREAD_MULTIPLE)
-        )
+        self.progress.move_by(mode_of(os.environ, self.node_size < self.size, MANY_THREADS))
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
         self.engines = self._possible_engines(engine)
