@@ -73,7 +73,7 @@ def up(count: int, rate: str | None, mtu: int) -> Iterator[Hosts]:
                 _do(f"ip -n {space} addr add {NETWORK}.{number}/24 dev eth0")
                 _do(f"ip -n {space} link set eth0 up")
                 if rate is not None:
-                    _do(f"tc -n {space} qdisc add dev eth0 root tbf rate {rate} burst {BURST} latency 400ms")
+                    _do(f"tc -n {space} qdisc add dev eth0 root tbf rate {rate} burst {BURST} latency 100ms")
             lines = ["127.0.0.1 localhost", *(f"{NETWORK}.{number} {name}" for number, name in enumerate(names, 1))]
             Path(folder, "hosts").write_text("\n".join([*lines, ""]))
             agent = Path(folder, "agent")

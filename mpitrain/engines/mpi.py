@@ -18,10 +18,10 @@ from mpitrain.engines.clock import offset
 from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import Message, MessageWork, MPIMessenger
 from mpitrain.engines.plan import Again, EnginePlan
-from mpitrain.engines.progress import Progress, mode_of
+from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
 from mpitrain.engines.shared import SharedEngine
-from mpitrain.engines.start import CROWDED, MANY_THREADS, MPI
+from mpitrain.engines.start import CROWDED, MPI
 from mpitrain.engines.tally import TALLY
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.errors import UsageError
@@ -49,7 +49,7 @@ class MPIWorld(ScheduledWorld):
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.node, self.node_rank, self.node_size = self._place()
-        self.progress.move_by(mode_of(os.environ, self.node_size < self.size, MANY_THREADS))
+        self.strands_from = self.messenger.strands_from
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
         self.engines = self._possible_engines(engine)
@@ -81,7 +81,7 @@ class MPIWorld(ScheduledWorld):
             host = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
             node = host.bcast(self.rank)
             host.Free()
-        nodes = self._comm.allgather(node)
+        self.messenger.know_nodes(nodes := self._comm.allgather(node))
         return sorted(set(nodes)).index(node), nodes[: self.rank].count(node), nodes.count(node)
 
     def _possible_engines(self, asked: str) -> tuple[str, ...]:
