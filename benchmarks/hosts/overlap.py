@@ -10,7 +10,7 @@ after the last. What is hidden is
     (compute alone + exchange alone - together) / exchange alone
 
 All three are measured in turns, in one run, in which each mode of MPITRAIN_PROGRESS has a world of its own; medians, of
-the slowest rank. `threads` of BLAS are held to the cores that the rank has.
+the slowest rank.
 """
 
 import os

@@ -96,8 +96,9 @@ class MPIMessenger:
     def test(self, requests: Requests) -> bool:
         return MPI.Request.Testall(requests)
 
-    def wait(self, requests: Requests, work: StagedWork) -> None:
-        if self.progress.under_way == [work]:
+    def wait(self, requests: Requests, work: StagedWork | None) -> None:
+        under_way = self.progress.under_way
+        if not under_way or under_way == [work]:
             MPI.Request.Waitall(requests)
         else:
             self.wait_moving(requests, work)

@@ -14,7 +14,8 @@ from mpitrain.engines.actions import Action
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.plan import EnginePlan, EngineWork
 from mpitrain.engines.progress import Progress
-from mpitrain.event import Operation
+from mpitrain.engines.tally import TALLY
+from mpitrain.event import Event, Operation
 
 Requests = list[Any]
 
@@ -40,8 +41,8 @@ class Messenger(Protocol):
     def test(self, requests: Requests) -> bool:
         """Whether all of them are done."""
 
-    def wait(self, requests: Requests, work: "StagedWork") -> None:
-        """Return once all of them, which are `work`'s, are done; other works under way move on meanwhile."""
+    def wait(self, requests: Requests, work: "StagedWork | None") -> None:
+        """Return once all of them are done, which are `work`'s; other works under way move on meanwhile."""
 
     def pause(self, work: "StagedWork") -> None:
         """Nothing of `work` can move on just now: other works do."""
@@ -63,6 +64,25 @@ class StagedPlan(EnginePlan):
     ):
         super().__init__(messenger.progress, operation, why, result)
         self.messenger, self.strands = messenger, strands
+
+    def run(self) -> Any:
+        """The same as `start().wait()` with nothing else under way. Small data spend their time here."""
+        progress, strands = self.progress, self.strands
+        if progress.under_way or len(strands) != 1:
+            return super().run()
+        TALLY.collectives += 1
+        event = Event(self.operation, begun := progress.now(), begun)
+        for before, messages, after in strands[0]:
+            for action in before:
+                action()
+            if messages is not None:
+                self.messenger.wait(messages.post(), None)
+            for action in after:
+                action()
+        event.ended = progress.now()
+        if progress.observers:
+            progress.tell(event)
+        return self.result
 
     def begin(self) -> "StagedWork":
         self.check_may_start()
