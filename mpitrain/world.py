@@ -30,7 +30,8 @@ class World(Collectives):
     tuning: Any  # by which `auto` chooses: a `tuning.Tuning`
 
     def observe(self, observer: Callable[[Event], None]) -> None:
-        """From now on `observer` hears of every collective of this rank, as it ends."""
+        """From now on `observer` hears of every collective of this rank, as it ends, in the thread in which it ends:
+        the calling one, or one that moves works on meanwhile."""
         self._not_there_yet("observe")
 
     def explain(self, collective: str, nbytes: int) -> Any:
@@ -73,6 +74,10 @@ class World(Collectives):
 
     def compute(self, seconds: float | None = None, *, flops: float | None = None) -> None:
         """Say that this much work was done: charged on a virtual clock; a real world's time passes by itself."""
+
+    def move_on(self) -> None:
+        """Between two parts of a computation: what was started moves on as far as it goes without waiting. Costs next
+        to nothing where nothing is under way, or where a thread moves it on by itself."""
 
     def background(self, function: Callable[[], Any]) -> Work:
         """Run `function` beside the program; the work's result is what it returns."""

@@ -133,7 +133,7 @@ class CallPlan(WindowPlan):
         self._alike.run(self._buffers)
         return self.result
 
-    def start(self) -> WindowWork:
+    def begin(self) -> WindowWork:
         number = self.shared.calls % LANES
         self.shared.calls += 1
         earlier = self.shared.latest[number]
@@ -166,7 +166,7 @@ class CallPlan(WindowPlan):
         groups = self.groups = [entry, *others]
         bind = partial(self._bind, groups, own)
         groups.append(BoundGroup((), (bind,), 0))
-        return self.begin()
+        return super().begin()
 
     def _bind(self, groups: list[BoundGroup], own: Sequence[int | None]) -> None:
         """All have entered: the rest of the groups is known."""

@@ -45,7 +45,7 @@ class LibraryPlan(StagedPlan):
         self._finish = finish(call, blocks_come_first=True)
         after = [partial(self._finish, call.array)] if self._finish else []
         step = BoundStep((), LibraryCall(partial(method.of(comm, blocking=False), self._given)), after)
-        super().__init__(messenger, [step], operation, why, call.result)
+        super().__init__(messenger, [[step]], operation, why, call.result)
 
     def run(self) -> Any:
         if self.freed:

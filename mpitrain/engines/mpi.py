@@ -51,7 +51,9 @@ class MPIWorld(ScheduledWorld):
         self._caller_messages = comm.Dup()
         self._clock_offset = clock_offset
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
-        self.node, self.node_rank, self.node_size, self.node_sizes = place(self._comm)
+        self.node, self.node_rank, self.node_size, self.node_sizes, nodes = place(self._comm)
+        self.messenger.know_nodes(nodes)
+        self.strands_from = self.messenger.strands_from
         self.crowded = self._comm.allreduce(CROWDED, MPI.LOR)
         self._engine_asked = engine
         self.tuning = tuning_of(comm, self.node, self.node_sizes, self.crowded, tables)
@@ -156,7 +158,7 @@ class MPIWorld(ScheduledWorld):
             TALLY.collectives += 1
             if self.check is not None:
                 self.check.agree("close")
-            self.progress.wait_for_all()
+            self.progress.close()
             super().close()
             self._again.clear()
             if self._shared is not None:

@@ -11,12 +11,14 @@ class Placement(NamedTuple):
     """This rank's `node`, numbered from 0, its number there, and how many ranks are there.
 
     `node_sizes`: how many ranks each node has, from rank 0 up; None if the ranks of a node do not follow each other.
+    `nodes`: every rank's node.
     """
 
     node: int
     node_rank: int
     node_size: int
     node_sizes: tuple[int, ...] | None
+    nodes: tuple[int, ...]
 
 
 def place(comm: MPI.Intracomm) -> Placement:
@@ -44,4 +46,5 @@ def placement(first: list[int], rank: int) -> Placement:
         first[:rank].count(mine),
         first.count(mine),
         tuple(first.count(node) for node in nodes) if together else None,
+        tuple(map(nodes.index, first)),
     )

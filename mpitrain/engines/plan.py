@@ -14,13 +14,28 @@ Again = Callable[[np.ndarray], Any]
 
 
 class EnginePlan(Plan):
-    """What all engines' plans share: one work at a time, and none once it is freed."""
+    """What all engines' plans share: one work at a time, and none once it is freed. A subclass says how to `begin`."""
 
-    def __init__(self, operation: Operation, why: str, result: Any):
-        self.operation, self.why, self.result = operation, why, result
+    def __init__(self, progress: Progress, operation: Operation, why: str, result: Any):
+        self.progress, self.operation, self.why, self.result = progress, operation, why, result
         self.algorithm, self.engine = operation.algorithm, operation.engine
         self.freed = False
         self.work: Any = None
+
+    def start(self) -> "EngineWork":
+        with self.progress.lock:
+            work = self.begin()
+        if not work.done:
+            self.progress.left_alone()
+        return work
+
+    def run(self) -> Any:
+        with self.progress.lock:  # nobody else need look after it
+            return self.begin().wait()
+
+    def begin(self) -> "EngineWork":
+        """Start, with the lock of `progress`."""
+        raise NotImplementedError
 
     def again(self) -> Again | None:
         """For a call without a plan: how to make it on other arrays, if that can be done more quickly than anew."""
@@ -41,23 +56,30 @@ class EngineWork(Work):
 
     event: Event
 
-    def __init__(self, plan: EnginePlan, progress: Progress):
-        self.result, self.progress = plan.result, progress
-        self.event = Event(plan.operation, progress.now())
+    def __init__(self, plan: EnginePlan):
+        self.result, self.progress = plan.result, plan.progress
+        self.event = Event(plan.operation, self.progress.now())
         self.done = False
         self._error: BaseException | None = None
-        progress.begun(self)
+        self.progress.begun(self)
 
     def test(self) -> bool:
-        self.move_on()
+        lock = self.progress.lock
+        if not lock.acquire(blocking=False):
+            return False  # another thread moves works on just now
+        try:
+            self.move_on()
+        finally:
+            lock.release()
         self._raise_error()
         return self.done
 
     def wait(self) -> Any:
-        if not self.done:
-            self.event.awaited = self.progress.now()
-        while not self.done:
-            self.wait_and_move()
+        with self.progress.lock:
+            if not self.done:
+                self.event.awaited = self.progress.now()
+            while not self.done:
+                self.wait_and_move()
         self._raise_error()
         return self.result
 
@@ -79,9 +101,11 @@ class EngineWork(Work):
                 self.end()
 
     def end(self) -> None:
-        self.done = True
         self.event.ended = self.progress.now()
-        self.progress.ended(self, self.event)
+        try:
+            self.progress.ended(self, self.event)
+        finally:
+            self.done = True
 
     def _raise_error(self) -> None:
         if self._error is not None:

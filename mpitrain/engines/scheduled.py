@@ -3,6 +3,7 @@
 A subclass brings a `Messenger`, tags for its messages, and what to do for algorithms that are not ours.
 """
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
 SHARED = "shared"
 """The engine that works in memory of all ranks, and needs no tags."""
 
+BY_ELEMENT = ("allreduce", "reduce", "bcast")
+"""Collectives in which every element goes its way by itself, so that parts of the data may go one after the other."""
+
 
 class ScheduledWorld(World):
     """A world whose collectives run the catalogue's schedules."""
 
     node_sizes: tuple[int, ...] | None = (1,)
+    strands_from = math.inf  # bytes from which data go in two strands; alike on all ranks
     crowded = False  # more ranks than cores on some host; alike on all ranks
     check: "Check | None" = None  # in checked mode
 
@@ -53,6 +58,9 @@ class ScheduledWorld(World):
 
     def observe(self, observer: Observer) -> None:
         self.progress.observers.append(observer)
+
+    def move_on(self) -> None:
+        self.progress.between_layers()
 
     def explain(self, collective: str, nbytes: int) -> Choice:
         return self._choose(collective, nbytes)
@@ -131,7 +139,14 @@ class ScheduledWorld(World):
             raise ValueError("this world is closed: expected calls before close() only")
 
     def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> EnginePlan:
-        """An algorithm of ours, by messages."""
+        """An algorithm of ours, by messages; long data in two strands, if they go far."""
+        halves = call.collective in BY_ELEMENT and call.nbytes >= self.strands_from
+        middle = call.array.size // 2
+        parts = [call.part(slice(middle)), call.part(slice(middle, None))] if halves else [call]
+        strands = [self._steps(part, algorithm, kept) for part in parts]
+        return StagedPlan(self.messenger, strands, operation, choice.reason, call.result)
+
+    def _steps(self, call: Call, algorithm: Algorithm, kept: bool) -> list[BoundStep]:
         program = program_of(algorithm, self.rank, self.size, call.root)
         layout = call.layout(schedule_of(algorithm, self.size, call.root).chunks)
         output, prologue = call.received, list[Action]()
@@ -149,7 +164,7 @@ class ScheduledWorld(World):
             steps.append(BoundStep(stage.before, messages, stage.after))
         if epilogue := call.epilogue():
             steps.append(BoundStep(epilogue, None, ()))
-        return StagedPlan(self.messenger, steps, operation, choice.reason, call.result)
+        return steps
 
     def _choose(
         self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,

@@ -28,7 +28,10 @@ class _NoMessages:
     def test(self, requests: Requests) -> bool:
         return True
 
-    def wait(self, work: StagedWork) -> None:
+    def wait(self, requests: Requests, work: StagedWork | None) -> None:
+        pass
+
+    def pause(self, work: StagedWork) -> None:
         pass
 
 

@@ -13,7 +13,8 @@ class State(NamedTuple):
 
     `waiting` is its call, None if it is in none; `place` where it is then. `waited`: for how many seconds it has been
     seen in this call at least; `reported`: this wait is in a report already. `collectives` were called, `under_way` of
-    them have not ended. `closed`: no world of it is open; `over`: its program has ended.
+    them have not ended, and `by_thread`: they move while it computes. `closed`: no world of it is open; `over`: its
+    program has ended.
     """
 
     waiting: Waiting | None
@@ -24,6 +25,7 @@ class State(NamedTuple):
     under_way: int
     closed: bool
     over: bool
+    by_thread: bool = False
 
     def __str__(self) -> str:
         """For one rank or several."""
@@ -69,7 +71,8 @@ def _verdict(own: State, states: Mapping[int, State | None]) -> str:
     ]
     if missing:
         return f"; {numbered(missing)} {'have' if len(missing) > 1 else 'has'} not arrived"
-    apart = [rank for rank, state in sorted(states.items()) if state and state.waiting is None and state.under_way]
+    computing = [(rank, state) for rank, state in sorted(states.items()) if state and state.waiting is None]
+    apart = [rank for rank, state in computing if state.under_way and not state.by_thread]
     if apart:
         return f"; works of {numbered(apart)} are under way, and move in calls only"
     calls = {state.waiting.call for state in states.values() if state is not None and state.waiting is not None}

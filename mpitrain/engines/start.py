@@ -40,4 +40,6 @@ if not MPI.Is_initialized():
     MPI.COMM_WORLD.Barrier()
     unlink_startup_segments(MPI.COMM_WORLD.Get_size())
 
-__all__ = ["CROWDED", "MPI"]
+MANY_THREADS = MPI.Query_thread() == MPI.THREAD_MULTIPLE  # which was asked for; a library may grant less
+
+__all__ = ["CROWDED", "MANY_THREADS", "MPI"]

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from mpitrain.engines.check import take_part_at_the_end
 from mpitrain.engines.failure import TELLING
+from mpitrain.engines.mover import MOVERS
 from mpitrain.engines.stall import State, report
 from mpitrain.engines.start import MPI
 from mpitrain.engines.tally import TALLY
@@ -147,7 +148,7 @@ class Watch:
         collectives = TALLY.collectives + (waiting is not None and not waiting.counted)
         return State(
             waiting, place_of(self._watched), waited, self._reported, collectives, TALLY.begun - TALLY.ended,
-            TALLY.worlds == 0, self._over,
+            TALLY.worlds == 0, self._over, bool(MOVERS),
         )  # fmt: skip
 
     def _stalled(self, waited: float) -> None:

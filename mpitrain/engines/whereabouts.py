@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from mpitrain.engines.call_site import INSIDE, PACKAGE, call_site, place
 from mpitrain.event import Operation
 
-NO_WAIT = ("abort", "background", "compute", "explain", "now", "observe", "probe", "test")
+NO_WAIT = ("abort", "background", "compute", "explain", "move_on", "now", "observe", "probe", "test")
 """Methods in which nobody waits for another rank."""
 
 THREADS = str(PACKAGE / "engines" / "threads.py")

@@ -23,7 +23,7 @@ class WindowPlan(EnginePlan):
     """
 
     def __init__(self, engine: "SharedEngine", lane: Lane, operation: Operation, why: str, result: Any):
-        super().__init__(operation, why, result)
+        super().__init__(engine.progress, operation, why, result)
         self.shared, self.lane = engine, lane
         self.before: Sequence[Action] = ()
         self.groups: list[BoundGroup] = []
@@ -31,9 +31,9 @@ class WindowPlan(EnginePlan):
 
     def run(self) -> Any:
         """The same as `start().wait()` with nothing else under way. This is what must be fast."""
-        shared, lane, progress = self.shared, self.lane, self.shared.progress
+        shared, lane, progress = self.shared, self.lane, self.progress
         if progress.under_way or self.freed:
-            return self.begin().wait()
+            return super().run()
         TALLY.collectives += 1
         event = Event(self.operation, begun := progress.now(), begun)
         lane.base += STRIDE
@@ -46,9 +46,6 @@ class WindowPlan(EnginePlan):
         if progress.observers:
             progress.tell(event)
         return self.result
-
-    def start(self) -> "WindowWork":
-        return self.begin()
 
     def begin(self) -> "WindowWork":
         self.check_may_start()
@@ -66,7 +63,7 @@ class WindowWork(EngineWork):
     """A plan under way."""
 
     def __init__(self, plan: WindowPlan):
-        super().__init__(plan, plan.shared.progress)
+        super().__init__(plan)
         self._shared, self._lane, self._groups, self._after = plan.shared, plan.lane, plan.groups, plan.after
         self._at = 0
         self._lane.base += STRIDE

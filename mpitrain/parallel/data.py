@@ -111,8 +111,7 @@ class DataParallel:
     def finished(self, unit: str) -> None:
         """Backward has finished this unit: its bucket goes out if it is complete, and earlier ones move on."""
         entered = self.world.now()
-        for work in self._under_way:
-            work.test()
+        self.world.move_on()
         waiting = len(self._under_way)
         if waiting < len(self.buckets) and self.buckets[waiting].last_unit == unit:
             self._under_way.append(self.plans[waiting].start())

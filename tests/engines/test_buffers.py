@@ -99,5 +99,5 @@ def test_segments_and_nodes_are_fitted_unless_they_were_asked_for():
 
 
 def test_nodes_are_numbered_as_they_come():
-    assert placement([0, 0, 2, 2, 2], 3) == (1, 1, 3, (2, 3))
-    assert placement([0, 1, 0, 1], 2) == (0, 1, 2, None)
+    assert placement([0, 0, 2, 2, 2], 3) == (1, 1, 3, (2, 3), (0, 0, 1, 1, 1))
+    assert placement([0, 1, 0, 1], 2) == (0, 1, 2, None, (0, 1, 0, 1))

@@ -55,6 +55,14 @@ def test_a_rank_that_has_been_there_and_left_is_not_missing():
     ]
 
 
+def test_works_that_a_thread_moves_are_not_to_blame():
+    computing = WAITING._replace(waiting=None, place="a.py:12 in main", under_way=1)
+    first = report(0, {0: WAITING, 1: computing}, 2, 30).splitlines()[0]
+    assert first.endswith("in barrier; works of rank 1 are under way, and move in calls only")
+    first = report(0, {0: WAITING, 1: computing._replace(by_thread=True)}, 2, 30).splitlines()[0]
+    assert first.endswith("in barrier")
+
+
 def test_where_ranks_cannot_be_asked_one_speaks_of_itself():
     assert report(2, {2: WAITING}, 3, 0.5) == (
         "mpitrain: rank 2 of 3 has waited for more than 0.5 s in barrier\n"
