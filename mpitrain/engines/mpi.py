@@ -211,14 +211,9 @@ class MPIWorld(ScheduledWorld):
             )
         return tag
 
-    def _choose(
-        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
-        once: bool = False,
-    ) -> Choice:  # fmt: skip
+    def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
         engines = self.engines if engine == "auto" else (engine,)
-        return choose(
-            collective, nbytes, self.tuning, engines=engines, library=library, commutative=commutative, once=once
-        )
+        return choose(collective, nbytes, self.tuning, engines=engines, **call)
 
     def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
         return "mpi" if isinstance(algorithm, Opaque) else super()._engine_for(algorithm, engine)

@@ -118,7 +118,10 @@ class ScheduledWorld(World):
         """What runs, and why. `ScheduleError` if it cannot."""
         collective, commutative = call.collective, call.op.commutative or not call.reduces
         if algorithm == "auto":
-            choice = self._choose(collective, call.nbytes, engine, self._library_can(call), commutative, once)
+            choice = self._choose(
+                collective, call.nbytes, engine, library=self._library_can(call), commutative=commutative,
+                equal_blocks=call.exchanged is None, once=once,
+            )  # fmt: skip
             found = find(collective, choice.algorithm)
             return fitted(found, call.nbytes, self.node_sizes) if isinstance(found, Algorithm) else found, choice
         found = find(collective, algorithm) if isinstance(algorithm, str) else algorithm
@@ -166,11 +169,8 @@ class ScheduledWorld(World):
             steps.append(BoundStep(epilogue, None, ()))
         return steps
 
-    def _choose(
-        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
-        once: bool = False,
-    ) -> Choice:  # fmt: skip
-        """What `auto` takes, on one engine or any."""
+    def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
+        """What `auto` takes, on one engine or any; `call` says more, as `tuning.choose` takes it."""
         raise NotImplementedError
 
     def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:

@@ -59,11 +59,8 @@ class SoloWorld(ScheduledWorld):
     def split(self, color: int | None, key: int = 0) -> World | None:
         return None if color is None else SoloWorld()
 
-    def _choose(
-        self, collective: str, nbytes: int, engine: str = "auto", library: bool = True, commutative: bool = True,
-        once: bool = False,
-    ) -> Choice:  # fmt: skip
-        choice = choose(collective, nbytes, self.tuning, engines=("mpi",), library=False, commutative=commutative)
+    def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
+        choice = choose(collective, nbytes, self.tuning, engines=("mpi",), **call | {"library": False, "once": False})
         return choice._replace(engine=self.engine, runner_up="none")
 
     def _tag(self, kept: bool) -> int:

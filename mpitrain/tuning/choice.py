@@ -59,12 +59,14 @@ class Choice(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """What a call may take: engines, the best first; whether the MPI library can do it; whether order may change."""
+    """What a call may take: engines, the best first; whether the MPI library can do it; whether order may change; and
+    what algorithms may rely on."""
 
     engines: tuple[str, ...]
     library: bool = True
     commutative: bool = True
     nodes_follow: bool = True  # whether every node's ranks follow each other
+    equal_blocks: bool = False  # whether all blocks are equally long
 
     def allows(self, collective: str, way: Way) -> bool:
         """Algorithms that want equal blocks are left out where blocks may differ: `auto` never fails for a count."""
@@ -73,7 +75,7 @@ class Allowed(NamedTuple):
         if way.engine not in self.engines:
             return False
         found = find(collective, way.algorithm)
-        if isinstance(found, Opaque) or (found.equal_blocks and collective != "alltoall"):
+        if isinstance(found, Opaque) or (found.equal_blocks and not self.equal_blocks):
             return False
         if NODES in dict(found.parameters) and not self.nodes_follow:
             return False

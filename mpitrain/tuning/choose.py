@@ -35,21 +35,21 @@ def choose(
     engines: tuple[str, ...] = ("shared", "mpi"),
     library: bool = True,
     commutative: bool = True,
+    equal_blocks: bool = True,
     once: bool = False,
 ) -> Choice:
     """The choice for data of `nbytes` bytes, the whole buffer, on one of `engines`, the best first.
 
     `library`: whether the MPI library can do it too; `commutative`: whether contributions may change their order;
-    `once`: for a call without a plan. Tables are of plans in memory from `World.empty`. A call without a plan takes the
-    library for small data, since finding out where all ranks' data lie would cost it as much; and where memory that
-    ranks share is best but some rank's data do not lie in it, the default tables say what comes instead.
+    `equal_blocks`: whether an alltoall got no counts; `once`: for a call without a plan. Tables are of plans in memory
+    from `World.empty`. A call without a plan takes the library for small data, since finding out where all ranks' data
+    lie would cost it as much; and where memory that ranks share is best but some rank's data do not lie in it, the
+    default tables say what comes instead.
     """
     if collective not in CHOSEN:
         raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(CHOSEN)}")
-    place, allowed = (
-        tuning.place,
-        Allowed(engines, library and "mpi" in engines, commutative, tuning.node_sizes is not None),
-    )
+    place, equal = tuning.place, equal_blocks and collective == "alltoall"
+    allowed = Allowed(engines, library and "mpi" in engines, commutative, tuning.node_sizes is not None, equal)
     if once and allowed.library and commutative and nbytes <= SMALLEST_ONCE and "shared" in engines:
         reason = f"table: up to {size_in_words(SMALLEST_ONCE)} without a plan"
         return Choice(collective, LIBRARY_WAY.algorithm, LIBRARY_WAY.engine, reason, "none")

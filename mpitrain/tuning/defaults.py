@@ -103,9 +103,6 @@ ONCE_ELSEWHERE: Table = ELSEWHERE | {
 }
 """The same for a call without a plan, which must bind its steps anew to data that lie elsewhere."""
 
-SMALLEST_ONCE = 64 * KIB
-"""Bytes. Up to here a call without a plan takes the library: finding out where all ranks' data lie costs as much."""
-
 IN_RANK_ORDER = {"allreduce": "recursive_doubling", "reduce_scatter": "direct", "reduce": "direct"}
 """For operations that do not commute."""
 

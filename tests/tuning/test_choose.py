@@ -214,3 +214,11 @@ def test_a_choice_as_text():
     bare = Choice("bcast", "direct", "shared", "because", "none")
     assert str(bare) == "shared direct: because; runner-up none"
     assert str(bare._replace(seconds=1.25e-3)) == "shared direct (1,250.0 us): because; runner-up none"
+
+
+def test_no_algorithm_of_equal_blocks_for_an_alltoall_of_given_counts():
+    """Bruck's may be the fastest that was measured, and is out of the question where blocks differ."""
+    seconds = {Way("mpi", "bruck"): (1.0, 1.0), Way("mpi", "pairwise"): (2.0, 2.0)}
+    tuning = Tuning(QUIET, {"alltoall": Measured((1, 1 << 20), seconds)})
+    assert choose("alltoall", 8, tuning, engines=("mpi",)).algorithm == "bruck"
+    assert choose("alltoall", 8, tuning, engines=("mpi",), equal_blocks=False).algorithm == "pairwise"
