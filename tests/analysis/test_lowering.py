@@ -203,11 +203,11 @@ def test_no_wait_can_be_left_out(algorithm, size):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=str)
-def test_every_size_lowers_without_staging_all(algorithm, monkeypatch):
+def test_no_size_is_staged_as_a_whole(algorithm, monkeypatch):
     """Only exchange races need staging: the way out for circles is never taken by the catalogue."""
     make = lowering._lower
     monkeypatch.setattr(lowering, "_lower", lambda schedule, direct: make(schedule, direct=True))
-    for size in range(1, 34):
+    for size in range(1, 18):
         groups = lower(algorithm.schedule(size)).groups
         assert len(groups) == size
         for own in groups:
