@@ -11,7 +11,8 @@ VENV := .venv$(if $(filter-out openmpi,$(MPI)),-$(MPI))
 BIN  := $(VENV)/bin
 # Open MPI wants to be told twice that root is meant.
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
-LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 8)
+LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 7 8)
+ON_RANKS := tests/mpi
 
 .PHONY: help train test test-plain test-jobs test-install test-mpich $(LAUNCHES) lint bench clean
 .NOTPARALLEL:
@@ -29,8 +30,10 @@ test-plain: $(VENV)/installed-test
 	$(BIN)/python -m pytest --ignore tests/test_install.py
 
 $(LAUNCHES): test-mpi-%: $(VENV)/installed-test
-	@echo "=== tests/mpi on $* ranks"
-	$(strip $(ROOT) timeout -k 5 $(LIMIT) $(BIN)/mpirun -n $* $(BIN)/python -m pytest tests/mpi --with-mpi -p no:cacheprovider)
+	@echo "=== $(ON_RANKS) on $* ranks"
+	$(strip $(ROOT) timeout -k 5 $(LIMIT) $(BIN)/mpirun -n $* $(BIN)/python -m pytest $(ON_RANKS) --with-mpi -p no:cacheprovider)
+
+test-mpi-7: ON_RANKS := tests/mpi/test_collectives.py  # a prime with guests on both sides, for the catalogue
 
 test-install: $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/test_install.py
