@@ -17,7 +17,7 @@ import cyclopts
 import numpy as np
 
 import mpitrain
-from mpitrain.cli.bench_ways import Way, check, library_way, our_way
+from mpitrain.cli.bench_ways import Memory, Way, check, library_way, our_way
 from mpitrain.cli.json_file import write_json
 from mpitrain.cli.schedules import nbytes_of
 from mpitrain.cli.turns import take_turns
@@ -50,8 +50,11 @@ def main(
     names = tuple(CATALOGUE["allreduce"]) if algorithm == "all" else tuple(algorithm.split(","))
     with mpitrain.init("mpi") as world:
         count = nbytes_of(nbytes) // 4
-        ways = [our_way(world, "allreduce", world.empty(count), name, "mpi", False) for name in names]
-        ways.append(library_way(world, "allreduce", np.empty(count, np.float32)))
+        memory = [Memory.of(world, "allreduce", world.empty(count), count) for _ in range(1 + len(names))]
+        ways = [
+            our_way(world, "allreduce", own, name, "mpi", False) for own, name in zip(memory[1:], names, strict=True)
+        ]
+        ways.append(library_way(world, "allreduce", memory[0]))
         for way in ways:
             check(world, "allreduce", way, seed=0)
         seconds = np.median(take_turns(world, [way.run for way in ways], rounds), axis=0)
