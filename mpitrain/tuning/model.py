@@ -1,8 +1,9 @@
-"""The priced model: what an algorithm should take on a network, from its card.
+"""The priced model: what an algorithm should take on several nodes, from its card and its programs.
 
-    seconds = steps * STEP + messages * ALPHA + bytes * BETA
+    seconds = steps * STEP + messages * ALPHA + far * BETA + near * NEAR
 
-Steps and bytes are the card's, messages those of rank 0, at whose port they follow each other. The network is the
+Steps are the card's, messages those of rank 0, at whose port they follow each other. All ranks of a node share its port
+to the others, through which `far` bytes go; `near` are those that a rank sends within the node. The network is the
 default of `mpitrain price`. STEP is what our loop over steps costs in Python. The MPI library has compiled loops, and
 rules that do not know the network: it is taken to do what is best here without STEP, and BLIND times slower.
 
@@ -15,51 +16,71 @@ from typing import NamedTuple
 from mpitrain.analysis import card
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.catalogue import CATALOGUE
-from mpitrain.collectives.schedule import ScheduleError
+from mpitrain.collectives.schedule import Program, ScheduleError
 from mpitrain.tuning.choice import LIBRARY_WAY, NODES, Allowed, Choice, Way, told
 from mpitrain.tuning.measured import Place
 
-ALPHA, BETA = 1.5e-6, 1 / 12.5e9  # seconds a message, and a byte
-STEP = 4e-6  # seconds; docs/performance.md
+ALPHA, BETA = 1.5e-6, 1 / 12.5e9  # seconds a message, and a byte between nodes
+NEAR = 1 / 5e9  # seconds a byte within a node
+STEP = 4e-6  # seconds
+MEETING = 1.03  # what arrives from several ranks at once takes so much longer: direct beside ring, docs/performance.md
 BLIND = 1.05
+ASKED = 4
+"""How many ranks of the first node are asked for their programs; they speak for all."""
 
 
 class Terms(NamedTuple):
-    """What the time of an algorithm is made of, on so many ranks; `nbytes` is that of one byte of data."""
+    """What the time of an algorithm is made of, on so many ranks; `far` and `near` are those of one byte of data."""
 
     algorithm: str
     steps: float
     messages: int
-    nbytes: float
+    far: float
+    near: float
 
 
 @lru_cache(maxsize=256)
 def terms(collective: str, ranks: int, node_sizes: tuple[int, ...] | None = None) -> tuple[Terms, ...]:
     """Of all algorithms that apply at this size. Kept: it follows from the arguments alone."""
     found = [
-        _terms(name, algorithm.fitted(**{NODES: node_sizes or ()}), ranks)
+        _terms(name, algorithm.fitted(**{NODES: node_sizes or ()}), ranks, node_sizes[0] if node_sizes else 1)
         for name, algorithm in CATALOGUE[collective].items()
     ]
     return tuple(terms for terms in found if terms is not None)
 
 
-def _terms(name: str, algorithm: Algorithm, ranks: int) -> Terms | None:
+def _terms(name: str, algorithm: Algorithm, ranks: int, node: int) -> Terms | None:
+    """`node`: how many ranks the first node has."""
+    asked = sorted({at * node // ASKED for at in range(ASKED)})
     try:
-        claims = card.read(algorithm)
         schedule = algorithm.schedule(ranks)
-        program = schedule.program(0)
-        steps, nbytes = (float(card.evaluate(claims[line], schedule)) for line in ("steps", "bytes"))
+        steps = float(card.evaluate(card.read(algorithm)["steps"], schedule))
+        programs = [schedule.program(rank) for rank in asked]
     except ScheduleError:  # it does not apply at this size
         return None
-    return Terms(name, steps, sum(max(len(step.send), len(step.recv)) for step in program), nbytes)
+    sent = [_sent(program, node) for program in programs]
+    messages = sum(max(len(step.send), len(step.recv)) for step in programs[0])
+    far = node * sum(far for far, _ in sent) / len(sent)
+    return Terms(name, steps, messages, far / schedule.chunks, max(near for _, near in sent) / schedule.chunks)
+
+
+def _sent(program: Program, node: int) -> tuple[float, float]:
+    """Chunks that a rank of the first node sends to other nodes, and within it."""
+    far, near = 0.0, 0.0
+    for step in program:
+        meeting = MEETING if len(step.recv) > 1 else 1.0
+        for send in step.send:
+            chunks = meeting * (send.chunks.stop - send.chunks.start)
+            far, near = (far + chunks, near) if send.peer >= node else (far, near + chunks)
+    return far, near
 
 
 def priced(collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ...] | None, allowed: Allowed) -> Choice:
     """The choice of the model, by messages. `ScheduleError` where nothing can do it."""
     costs: dict[Way, float] = {}
     compiled = []
-    for name, steps, messages, sent in terms(collective, place.ranks, node_sizes):
-        network = messages * ALPHA + sent * nbytes * BETA
+    for name, steps, messages, far, near in terms(collective, place.ranks, node_sizes):
+        network = messages * ALPHA + nbytes * (far * BETA + near * NEAR)
         compiled.append(network)
         if allowed.allows(collective, way := Way("mpi", name)):
             costs[way] = network + steps * STEP
@@ -70,7 +91,7 @@ def priced(collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ..
             f"no algorithm of {collective} runs on {place.ranks} ranks with what this call wants: name one"
         )
     where = f"{place.nodes} nodes" if place.nodes > 1 else "1 node"
-    network_told = f"{ALPHA * 1e6:g} us a message, {1 / BETA / 1e9:g} GB/s"
+    network_told = f"{ALPHA * 1e6:g} us a message, {1 / BETA / 1e9:g} GB/s between nodes"
     return told(
         collective, costs, f"priced model: {place.ranks} ranks on {where}, {network_told}, nothing measured here"
     )
