@@ -178,7 +178,7 @@ def test_messages_of_one_step_follow_each_other():
 
 
 def test_between_nodes_much_data_goes_by_lanes():
-    """A ring's node sends 2 (p - 1) / p of the data to the next; by lanes, or halving near ranks first, 2 (m - 1) / m."""
+    """A ring's node sends 2 (p - 1) / p of the data to the next; lanes, or halving near ranks first, 2 (m - 1) / m."""
     found = {of.algorithm: of.far for of in terms("allreduce", 8, (4, 4))}
     assert found["ring"] == pytest.approx(2 * 7 / 8)
     assert found["hierarchical"] == pytest.approx(2 * 1 / 2)
