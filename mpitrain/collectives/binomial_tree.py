@@ -5,8 +5,10 @@ in gather and scatter the blocks of the child's subtree. Counted from the root, 
 lowest bit that is set in its number, and a subtree is a row of ranks.
 
     Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
+    (gather and scatter as parts of its long reduce and broadcast)
+    Open MPI, ompi/mca/coll/base/coll_base_barrier.c: tree
     Mellor-Crummey and Scott, Algorithms for scalable synchronization on shared-memory multiprocessors, ACM TOCS 9(1),
-    1991
+    1991 (the tournament barrier: up and down the same tree)
 """
 
 from collections.abc import Iterator
@@ -82,7 +84,7 @@ def barrier(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      Mellor-Crummey and Scott, ACM TOCS 9(1), 1991
+    paper      Open MPI, coll_base_barrier.c; Mellor-Crummey and Scott, ACM TOCS 9(1), 1991
     """
     yield from allreduce(rank, size)
 

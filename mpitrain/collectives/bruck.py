@@ -6,7 +6,8 @@ that travel into one message.
 
 Allgather: a rank holds the blocks of the 2^k ranks from itself on, and doubles them with those of the rank behind.
 
-    Bruck, Ho, Kipnis, Upfal and Weathersby, Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
+    Bruck, Ho, Kipnis, Upfal and Weathersby, Efficient algorithms for all-to-all communications in multiport
+    message-passing systems, IEEE TPDS 8(11), 1997 (there "index", with radix 2, and "concatenation")
 """
 
 from collections.abc import Iterator

@@ -2,8 +2,9 @@
 
 Two steps, however many ranks; but all messages meet at one port, so that the time grows with their number.
 
+    Open MPI, ompi/mca/coll/base/coll_base_barrier.c: basic_linear
     Mellor-Crummey and Scott, Algorithms for scalable synchronization on shared-memory multiprocessors,
-    ACM TOCS 9(1), 1991 (the centralised barrier)
+    ACM TOCS 9(1), 1991 (the centralised barrier, with a counter in place of rank 0)
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def barrier(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      Mellor-Crummey and Scott, ACM TOCS 9(1), 1991
+    paper      Open MPI, coll_base_barrier.c; Mellor-Crummey and Scott, ACM TOCS 9(1), 1991
     """
     if rank != 0:
         yield Step(send=[Send(0, 0)])

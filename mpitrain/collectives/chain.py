@@ -4,7 +4,8 @@ A rank sends one segment while the next one comes in. Once the chain is full, ev
 that large data in many segments take little longer than one message of their size. For few bytes, the p - 1 steps until
 the last rank has anything are too many.
 
-    Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
+    Pjesivac-Grbovic, Angskun, Bosilca, Fagg, Gabriel and Dongarra, Performance analysis of MPI collective operations,
+    Cluster Computing 10(2), 2007
 """
 
 from collections.abc import Callable, Iterator

@@ -4,8 +4,11 @@ One step where others need many, and p - 1 messages in it: the natural algorithm
 switch. Messages are sent in rotation, so that no two reach the same rank at the same time. Shares are summed in rank
 order.
 
-    Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
-    (the pairwise exchange, with all its steps at once)
+    Cowan, Maleki, Musuvathi, Saarikivi and Xiong, MSCCLang: Microsoft collective communication language, ASPLOS 2023,
+    and its msccl-tools, examples/mscclang/allreduce_a100_allpairs.py: "all pairs"
+    Rabenseifner, Optimization of collective reduction operations, ICCS 2004 (reduce: a reduce-scatter, then a gather)
+    Barnett, Gupta, Payne, Shuler, van de Geijn and Watts, Building a high-performance collective communication library,
+    Supercomputing 1994 (broadcast: a scatter, then an allgather)
 """
 
 from collections.abc import Iterator
@@ -24,7 +27,7 @@ def reduce_scatter(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
+    paper      Cowan et al., ASPLOS 2023, half of all pairs
     """
     below = [Reduce(peer, rank, side=LEFT) for peer in reversed(range(rank))]
     above = [Reduce(peer, rank, side=RIGHT) for peer in range(rank + 1, size)]
@@ -42,7 +45,7 @@ def allgather(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
+    paper      Cowan et al., ASPLOS 2023, half of all pairs
     """
     if size > 1:
         yield Step(
@@ -61,7 +64,7 @@ def allreduce(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
+    paper      Cowan et al., ASPLOS 2023, all pairs
     """
     yield from reduce_scatter(rank, size)
     yield from allgather(rank, size)
@@ -77,7 +80,7 @@ def reduce(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
+    paper      Rabenseifner, ICCS 2004, with all its steps at once
     """
     yield from reduce_scatter(rank, size)
     if rank != root:
@@ -96,7 +99,7 @@ def bcast(rank: int, size: int, root: int = 0) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      van de Geijn's scatter-allgather, with all its steps at once
+    paper      Barnett et al., Supercomputing 1994, with all its steps at once
     """
     lacking = [peer for peer in others(rank, size) if peer != root]
     if rank == root:

@@ -7,7 +7,11 @@ result after it. Hosts and the ranks that are neither are the core, numbered by 
     rank   0  1  2  3  4  5        p = 6: core of 4, guests 1 and 3
     index  0  .  1  .  2  3
 
+The paper folds so in its section 4.4, with the even ranks as guests. Rabenseifner's algorithms, in 5.1, have guest and
+host sum one half of their data each instead.
+
     Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
+    MPICH, src/mpi/coll/allreduce/allreduce_intra_recursive_doubling.c
 """
 
 from typing import NamedTuple

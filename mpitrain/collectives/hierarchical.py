@@ -4,7 +4,7 @@ A node sums among its own ranks until each holds a slice; then every rank drives
 with the ranks of the same number; then a node's ranks hand each other their slices. Between nodes no more travels than
 if a node were one rank, and as many ports share it as a node has ranks.
 
-    Traff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
+    Traeff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +83,7 @@ def allreduce(
     alike      yes
     order      any
     sizes      any
-    paper      Traff and Hunold, CLUSTER 2020
+    paper      Traeff and Hunold, CLUSTER 2020
     """
     total = sliced(size, ranks_per_node, inner, outer)
     nodes, (before, after), between = nodes_of(size, ranks_per_node), halves(inner), part("allreduce", outer)
@@ -113,7 +113,7 @@ def reduce_scatter(
     alike      yes
     order      any
     sizes      any
-    paper      Traff and Hunold, CLUSTER 2020
+    paper      Traeff and Hunold, CLUSTER 2020
     """
     nodes, ((inside,), between) = nodes_of(size, ranks_per_node), parts("reduce_scatter", inner, outer)
     yield from in_node(inside, rank, nodes, blocks(nodes), size)
@@ -133,7 +133,7 @@ def allgather(
     alike      yes
     order      rank
     sizes      any
-    paper      Traff and Hunold, CLUSTER 2020
+    paper      Traeff and Hunold, CLUSTER 2020
     """
     nodes, ((inside,), between) = nodes_of(size, ranks_per_node), parts("allgather", inner, outer)
     yield from in_lanes(between, rank, nodes, blocks(nodes), size)

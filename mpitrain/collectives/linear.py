@@ -1,11 +1,13 @@
 """Linear: one rank talks with all others, or each with the next; what one writes first, and holds the others against.
 
 Where data are handed out or taken in, all messages are under way at once; where they are summed, one follows the other,
-so that the root needs room for one of them only. What Open MPI calls "basic linear", but that a sum keeps rank order
-for any root.
+so that the root needs room for one of them only. What Open MPI calls "basic linear", but that a sum starts at the root
+and not at rank p - 1; both keep rank order.
 
-    Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
-    Open MPI, ompi/mca/coll/base: coll_base_scatter.c, coll_base_scan.c and their like
+    Pjesivac-Grbovic, Angskun, Bosilca, Fagg, Gabriel and Dongarra, Performance analysis of MPI collective operations,
+    Cluster Computing 10(2), 2007
+    Open MPI, ompi/mca/coll/base: basic_linear in coll_base_allreduce.c, coll_base_gather.c and coll_base_scatter.c,
+    linear in coll_base_scan.c and coll_base_exscan.c
 """
 
 from collections.abc import Iterator

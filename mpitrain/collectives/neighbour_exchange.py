@@ -3,9 +3,10 @@
 Ranks 2j and 2j + 1 form pair j and first exchange what they have. Then every rank turns to its other neighbour, and
 back, and so on, and each time passes on the two chunks that the last exchange brought.
 
-An odd rank at the end is a guest of its left neighbour, who takes its chunk before and hands it all others after.
+The paper's ranks are even in number. An odd one at the end is a guest of its left neighbour, who takes its chunk before
+and hands it all others after.
 
-    Chen, Zhang, Zhang, Yuan and Fang, Performance evaluation of allgather algorithms on terascale Linux cluster with
+    Chen, Zhang, Zhang and Yuan, Performance evaluation of allgather algorithms on terascale Linux cluster with
     fast Ethernet, HPC Asia 2005
 """
 

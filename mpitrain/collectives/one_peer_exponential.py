@@ -3,7 +3,7 @@
 In round k a rank averages with the rank 2^k places to its left. Every round's mixing is doubly stochastic, so that the
 mean over ranks never changes; at a power of two, log2(p) rounds reach the exact mean, else they come near it.
 
-    Assran, Loizou, Ballas and Rabbat, Stochastic gradient push, ICML 2019
+    Assran, Loizou, Ballas and Rabbat, Stochastic gradient push for distributed deep learning, ICML 2019
     Ying, Yuan, Chen, Hu, Pan and Yin, Exponential graph is provably efficient for decentralized deep training,
     NeurIPS 2021
 """

@@ -4,6 +4,7 @@ After k steps a rank knows what 2^k ranks know, so that log2(p) steps suffice: t
 Ranks beyond a power of two are guests of others (`folding`).
 
     Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
+    MPICH, src/mpi/coll: scan/scan_intra_recursive_doubling.c and exscan/exscan_intra_recursive_doubling.c
 """
 
 from collections.abc import Callable, Iterator
@@ -94,7 +95,7 @@ def scan(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      MPICH's scan; Hillis and Steele, CACM 29(12), 1986
+    paper      MPICH, scan_intra_recursive_doubling.c
     """
     yield from add_lower(rank, size, holds_sum=True)
 
@@ -109,7 +110,7 @@ def exscan(rank: int, size: int) -> Iterator[Step]:
     alike      yes
     order      rank
     sizes      any
-    paper      MPICH's exscan; Hillis and Steele, CACM 29(12), 1986
+    paper      MPICH, exscan_intra_recursive_doubling.c
     """
     yield from add_lower(rank, size, holds_sum=False)
 

@@ -5,7 +5,8 @@ have several messages on their way at once. The core are the most ranks whose nu
 radix; groups are as large as those factors allow, and need not be alike: 12 ranks are groups of 4, then of 3. The other
 ranks are guests (`folding`).
 
-    Ruefenacht, Bull and Booth, Generalisation of recursive doubling for allreduce, Parallel Computing 69, 2017
+    Ruefenacht, Bull and Booth, Generalisation of recursive doubling for AllReduce: now with simulation,
+    Parallel Computing 69, 2017
 """
 
 from collections.abc import Iterator

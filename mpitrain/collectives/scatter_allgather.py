@@ -4,7 +4,7 @@ A broadcast of about 2 n bytes a rank, where a binomial tree's root sends n log2
 the one for large data, with recursive doubling the one for middling data.
 
     Barnett, Gupta, Payne, Shuler, van de Geijn and Watts, Building a high-performance collective communication library,
-    SC 1994
+    Supercomputing 1994
     Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
 """
 
@@ -31,7 +31,7 @@ def bcast(rank: int, size: int, allgather: str = "ring", root: int = 0) -> Itera
     alike      yes
     order      rank
     sizes      any
-    paper      Barnett et al., SC 1994
+    paper      Barnett et al., Supercomputing 1994
     """
     first = (rank - root) % size
     parent, children = family(rank, size, root)

@@ -2,8 +2,9 @@
 
 The data are cut into at least `segments` pieces, equally many for each rank's chunk. A chunk's pieces follow each other
 round the ring, so that a rank is still summing one when the next is on its way, and each is summed while in cache.
+Open MPI sums the first piece of every chunk in one lap, the second in the next, and hands chunks round whole.
 
-    Open MPI, coll/base, allreduce_intra_ring_segmented
+    Open MPI, ompi/mca/coll/base/coll_base_allreduce.c: ring_segmented
     Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
 """
 
@@ -35,7 +36,7 @@ def allreduce(rank: int, size: int, segments: int = 16) -> Iterator[Step]:
     alike      yes
     order      any
     sizes      any
-    paper      Open MPI, coll/base; Patarasuk and Yuan, JPDC 69(2), 2009
+    paper      Open MPI, coll_base_allreduce.c; Patarasuk and Yuan, JPDC 69(2), 2009
     """
     left, right, each = (rank - 1) % size, (rank + 1) % size, pieces(size, segments)
     for lap, receive in ((1, Reduce), (0, Copy)):

@@ -73,8 +73,8 @@ class Config:
     seed
         Of initial values and of the order of samples.
     algorithm
-        Allreduce algorithm of the gradients: auto, library (MPI's own), ring, recursive_doubling, halving_doubling,
-        binomial_tree or direct.
+        Allreduce algorithm of the gradients: auto, library (MPI's own), or any that `mpitrain prove allreduce` names,
+        such as ring, halving_doubling or direct.
     engine
         How data move: auto, mpi (messages), shared (memory that the ranks of one node share), or solo (one process
         without MPI).

@@ -36,7 +36,7 @@ def test_halving_keeps_rank_order_with_any_root():
 
 
 def test_swing_partners_are_those_of_the_paper():
-    """De Sensi et al., figure 2: of rank 0 of 16 in turn 1, 15, 3 and 11, and the distances 1, 1, 3, 5, 11."""
+    """De Sensi et al., sums of (-2)^i: of rank 0 of 16 in turn 1, 15, 3 and 11, and the distances 1, 1, 3, 5, 11."""
     assert [partner(0, step, 16) for step in range(4)] == [1, 15, 3, 11]
     assert [partner(1, step, 16) for step in range(4)] == [0, 2, 14, 6]
     assert [partner(0, step, 64) % 64 for step in range(5)] == [1, 63, 3, 59, 11]

@@ -1,6 +1,6 @@
 """One algorithm in the nodes, another one between them: any two, on nodes of any kind.
 
-Traff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
+Traeff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
 """
 
 from fractions import Fraction

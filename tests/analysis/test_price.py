@@ -3,15 +3,19 @@
 T05  Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH, IJHPCA 19(1), 2005
 R04  Rabenseifner, Optimization of collective reduction operations, ICCS 2004
 P09  Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
-C05  Chen et al., Performance evaluation of allgather algorithms on terascale Linux cluster, HPC Asia 2005
+C05  Chen, Zhang, Zhang and Yuan, Performance evaluation of allgather algorithms on terascale Linux cluster with fast
+     Ethernet, HPC Asia 2005
 J10  Jain and Sabharwal, Optimal bucket algorithms for large MPI collectives on torus interconnects, ICS 2010
-R17  Ruefenacht, Bull and Booth, Generalisation of recursive doubling for allreduce, Parallel Computing 69, 2017
+R17  Ruefenacht, Bull and Booth, Generalisation of recursive doubling for AllReduce: now with simulation, Parallel
+     Computing 69, 2017
 M18  Mikami et al., Massively distributed SGD: ImageNet/ResNet-50 training in a flash, arXiv:1811.05233, 2018
-T20  Traff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
+T20  Traeff and Hunold, Decomposing MPI collectives for exploiting multi-lane communication, CLUSTER 2020
 D24  De Sensi et al., Swing: short-cutting rings for higher bandwidth allreduce, NSDI 2024
-B97  Bruck et al., Efficient algorithms for all-to-all communications, IEEE TPDS 8(11), 1997
+B97  Bruck et al., Efficient algorithms for all-to-all communications in multiport message-passing systems, IEEE TPDS
+     8(11), 1997
 J07  Pjesivac-Grbovic et al., Performance analysis of MPI collective operations, Cluster Computing 10(2), 2007
-S09  Sanders, Speck and Traeff, Two-tree algorithms for full bandwidth broadcast, Parallel Computing 35(12), 2009
+S09  Sanders, Speck and Traeff, Two-tree algorithms for full bandwidth broadcast, reduction and scan, Parallel
+     Computing 35(12), 2009
 H88  Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, IJPP 17(1), 1988
 """
 
@@ -67,7 +71,7 @@ CLOSED_FORMS = [
         )
         for segments in (2, 3, 8, 40)
     ),
-    ("allreduce", "swing", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "D24 3.1"),
+    ("allreduce", "swing", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "D24"),
     *(
         (
             "allreduce",
@@ -103,47 +107,47 @@ CLOSED_FORMS = [
     ("allgather", "hierarchical(ranks_per_node=1)", ANY, lambda p: (p - 1, share(p), 0), "P09"),
     ("allreduce", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.5"),
     ("allreduce", "halving_doubling", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.5, R04"),
-    ("allreduce", "binomial_tree", POWERS, lambda p: (2 * log2(p), 2 * log2(p), log2(p)), "T05 4.3 and 4.4"),
+    ("allreduce", "binomial_tree", POWERS, lambda p: (2 * log2(p), 2 * log2(p), log2(p)), "T05 4.5 and 4.2"),
     # In a model with one port, all at once is one after the other: as a ring.
-    ("allreduce", "direct", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "T05 4.2, pairwise"),
+    ("allreduce", "direct", ANY, lambda p: (2 * (p - 1), 2 * share(p), share(p)), "T05 4.4, pairwise, and 4.1"),
     ("reduce_scatter", "ring", ANY, lambda p: (p - 1, share(p), share(p)), "P09"),
-    ("reduce_scatter", "direct", ANY, lambda p: (p - 1, share(p), share(p)), "T05 4.2, pairwise"),
-    ("reduce_scatter", "recursive_halving", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.2"),
+    ("reduce_scatter", "direct", ANY, lambda p: (p - 1, share(p), share(p)), "T05 4.4, pairwise"),
+    ("reduce_scatter", "recursive_halving", POWERS, lambda p: (log2(p), share(p), share(p)), "T05 4.4"),
     ("allgather", "ring", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
     ("allgather", "direct", ANY, lambda p: (p - 1, share(p), 0), "T05 4.1"),
     ("allgather", "bruck", ANY, lambda p: (log2(p), share(p), 0), "B97, T05 4.1"),
     ("allgather", "neighbour_exchange", EVEN, lambda p: (p // 2, share(p), 0), "C05"),
     ("allgather", "recursive_doubling", POWERS, lambda p: (log2(p), share(p), 0), "T05 4.1"),
-    ("bcast", "binomial_tree", ANY, lambda p: (log2(p), log2(p), 0), "T05 4.3"),
-    ("bcast", "scatter_allgather", ANY, lambda p: (log2(p) + p - 1, 2 * share(p), 0), "T05 4.3, van de Geijn"),
+    ("bcast", "binomial_tree", ANY, lambda p: (log2(p), log2(p), 0), "T05 4.2"),
+    ("bcast", "scatter_allgather", ANY, lambda p: (log2(p) + p - 1, 2 * share(p), 0), "T05 4.2, van de Geijn"),
     (
         "bcast",
         "scatter_allgather(allgather=recursive_doubling)",
         POWERS,
         lambda p: (2 * log2(p), 2 * share(p), 0),
-        "T05 4.3, van de Geijn",
+        "T05 4.2, van de Geijn",
     ),
-    ("reduce", "binomial_tree", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.4"),
-    ("reduce", "halving_gather", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.4, R04"),
-    ("alltoall", "bruck", POWERS, lambda p: (log2(p), Fraction(log2(p), 2), 0), "B97, T05 4.6"),
+    ("reduce", "binomial_tree", POWERS, lambda p: (log2(p), log2(p), log2(p)), "T05 4.5"),
+    ("reduce", "halving_gather", POWERS, lambda p: (2 * log2(p), 2 * share(p), share(p)), "T05 4.5, R04"),
+    ("alltoall", "bruck", POWERS, lambda p: (log2(p), Fraction(log2(p), 2), 0), "B97, T05 4.3"),
     ("allreduce", "linear", ANY, lambda p: (2 * (p - 1), 2 * (p - 1), p - 1), "J07, both halves"),
     ("bcast", "linear", ANY, lambda p: (p - 1, p - 1, 0), "J07"),
     ("reduce", "linear", ANY, lambda p: (p - 1, p - 1, p - 1), "J07"),
-    ("gather", "linear", ANY, lambda p: (p - 1, share(p), 0), "T05 4.2, linear"),
-    ("gather", "binomial_tree", ANY, lambda p: (log2(p), share(p), 0), "T05 4.4"),
-    ("scatter", "linear", ANY, lambda p: (p - 1, share(p), 0), "T05 4.2, linear"),
-    ("scatter", "binomial_tree", ANY, lambda p: (log2(p), share(p), 0), "T05 4.3"),
+    ("gather", "linear", ANY, lambda p: (p - 1, share(p), 0), "a message to or from each"),
+    ("gather", "binomial_tree", ANY, lambda p: (log2(p), share(p), 0), "T05 4.5, of its reduce"),
+    ("scatter", "linear", ANY, lambda p: (p - 1, share(p), 0), "a message to or from each"),
+    ("scatter", "binomial_tree", ANY, lambda p: (log2(p), share(p), 0), "T05 4.2, of its bcast"),
     ("alltoall", "linear", ANY, lambda p: (p - 1, share(p), 0), "J07"),
-    ("alltoall", "pairwise", ANY, lambda p: (p - 1, share(p), 0), "T05 4.6"),
+    ("alltoall", "pairwise", ANY, lambda p: (p - 1, share(p), 0), "T05 4.3"),
     # To keep rank order, what comes first from above cannot be added when it comes: one more share is added at the end.
-    ("reduce_scatter", "pairwise", ANY, lambda p: (p - 1, share(p), share(p) if p < 3 else 1), "T05 4.2, and a share"),
+    ("reduce_scatter", "pairwise", ANY, lambda p: (p - 1, share(p), share(p) if p < 3 else 1), "T05 4.4, and a share"),
     ("scan", "linear", ANY, lambda p: (p - 1, p - 1, p - 1), "a chain of whole messages"),
     ("exscan", "linear", ANY, lambda p: (p - 1, p - 1, max(p - 2, 0)), "a chain whose last rank adds nothing"),
-    ("scan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "T05"),
+    ("scan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "MPICH's source"),
     ("barrier", "dissemination", ANY, lambda p: (log2(p), log2(p), log2(p)), "H88"),
     ("barrier", "binomial_tree", POWERS, lambda p: (2 * log2(p), 2 * log2(p), log2(p)), "up and down a tree"),
     ("barrier", "central", ANY, lambda p: (2 * (p - 1), 2 * (p - 1), p - 1 + (p > 1)), "all at one port"),
-    ("exscan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "T05"),
+    ("exscan", "recursive_doubling", POWERS, lambda p: (log2(p), log2(p), None), "MPICH's source"),
     ("gossip", "one_peer_exponential", ANY, lambda p: (log2(p), log2(p), log2(p)), "one message a round"),
 ]
 
@@ -220,7 +224,7 @@ def test_two_trees_use_the_whole_bandwidth():
 
 
 def test_recursive_doubling_with_guests():
-    """T05 4.5: floor(log2 p) + 2 messages; the guest's data are reduced first, then handed back."""
+    """T05 4.4's fold: floor(log2 p) + 2 messages; the guest's data are reduced first, then handed back."""
     for p in (3, 5, 6, 7, 9, 12):
         core = p.bit_length() - 1
         expected = (core + 2) * (ALPHA + BYTES * BETA) + (core + 1) * BYTES * GAMMA

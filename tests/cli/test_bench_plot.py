@@ -22,7 +22,7 @@ def record(nbytes, us, way, library=10.0):
 
 
 def test_bounds_are_the_textbooks():
-    """Chan et al., section 3: ceil(log2 p) alpha; 2 (p-1)/p n beta for an allreduce, n beta for a broadcast."""
+    """Chan et al., table I: ceil(log2 p) alpha; 2 (p-1)/p n beta for an allreduce, n beta for a broadcast."""
     link = Link(2e-6, 1e-9)
     assert [latency_bound(link, p) for p in (1, 2, 3, 4, 5, 8, 9)] == [n * 2e-6 for n in (0, 1, 2, 2, 3, 3, 4)]
     assert bandwidth_bound(link, "allreduce", 4, 1000) == pytest.approx(1.5e-6)
