@@ -5,7 +5,7 @@ sender's port and at the receiver's, and a step's messages follow each other at 
 have arrived, combining takes gamma for each byte reduced. Local copies are free. In exact numbers (Fraction) the
 textbooks' closed forms come out exactly.
 
-    Hockney, The communication challenge for MPP, Parallel Computing 20(3), 1994
+    Hockney, The communication challenge for MPP: Intel Paragon and Meiko CS-2, Parallel Computing 20(3), 1994
     Thakur, Rabenseifner and Gropp, IJHPCA 19(1), 2005
 """
 

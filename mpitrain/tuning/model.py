@@ -7,7 +7,7 @@ to the others, through which `far` bytes go; `near` are those that a rank sends 
 default of `mpitrain price`. STEP is what our loop over steps costs in Python. The MPI library has compiled loops, and
 rules that do not know the network: it is taken to do what is best here without STEP, and BLIND times slower.
 
-Hockney, The communication challenge for MPP, Parallel Computing 20(3), 1994
+Hockney, The communication challenge for MPP: Intel Paragon and Meiko CS-2, Parallel Computing 20(3), 1994
 """
 
 from functools import lru_cache
