@@ -13,8 +13,9 @@ BIN  := $(VENV)/bin
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 7 8)
 ON_RANKS := tests/mpi
+MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
-.PHONY: help train test test-plain test-jobs test-install test-mpich $(LAUNCHES) lint bench clean
+.PHONY: help train test test-plain test-jobs test-install test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -44,6 +45,20 @@ test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
 # All plain tests that start jobs or ask for the MPI library.
 test-jobs: $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/test_job.py tests/test_check.py tests/test_stall.py tests/test_endings.py tests/test_mpi_harness.py tests/cli
+
+test-mpi4py: $(MPI4PY)  ## mpi4py's own tests of collectives, on our communicator by each algorithm
+
+$(MPI4PY): test-mpi4py-%: $(VENV)/mpi4py
+	@echo "=== mpi4py's tests on $* ranks"
+	$(strip $(ROOT) timeout -k 5 $(LIMIT) $(BIN)/mpirun -n $* $(BIN)/python tests/mpi4py/run.py $</test)
+
+# The source distribution of the mpi4py that is installed: its wheels have no tests.
+$(VENV)/mpi4py: $(VENV)/installed-test
+	rm -rf $@ $@-source && mkdir $@-source
+	$(BIN)/python -m pip download --quiet --no-deps --no-build-isolation --no-binary mpi4py --dest $@-source \
+	    mpi4py==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("mpi4py"))')
+	tar -xzf $@-source/mpi4py-*.tar.gz -C $@-source && mv $@-source/mpi4py-*/ $@ && rm -r $@-source
+	@touch $@
 
 lint: $(VENV)/installed-lint  ## ruff, the layers of imports, types
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mpitrain.analysis.prove import Proof, prove
     from mpitrain.collectives.algorithm import Algorithm, Schedule
     from mpitrain.collectives.schedule import ScheduleError
+    from mpitrain.communicator import Communicator
     from mpitrain.engines import init
     from mpitrain.engines.reduction import Op
     from mpitrain.errors import CollectiveMismatch, UsageError
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Algorithm": "collectives.algorithm",
     "CollectiveMismatch": "errors",
+    "Communicator": "communicator",
     "Event": "event",
     "Network": "analysis.network",
     "Op": "engines.reduction",
@@ -41,8 +43,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Algorithm", "CollectiveMismatch", "Event", "Network", "Op", "Plan", "Proof", "Schedule", "ScheduleError",
-    "UsageError", "Work", "World", "draw", "init", "price", "prove",
+    "Algorithm", "CollectiveMismatch", "Communicator", "Event", "Network", "Op", "Plan", "Proof", "Schedule",
+    "ScheduleError", "UsageError", "Work", "World", "draw", "init", "price", "prove",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import time
 import traceback
 from typing import NamedTuple
 
+import communicators
 import pytest
 
 TIME_LIMIT = 50.0  # seconds that one test may take
@@ -207,3 +208,31 @@ def world_on(engine):
     limit_blas_threads(cores_of_rank(world))
     yield world
     world.close()
+
+
+@pytest.fixture(scope="session")
+def mpi():
+    from mpitrain.engines.start import MPI
+
+    return MPI
+
+
+@pytest.fixture(scope="session")
+def plain(mpi):
+    """mpi4py's own communicator."""
+    return mpi.COMM_WORLD
+
+
+@pytest.fixture(scope="module", params=["auto", "shared", "mpi"])
+def comm(request, mpi):
+    """Ours, by `auto`, and by algorithms of ours on each engine."""
+    import mpitrain
+
+    if request.param == "auto":
+        made = mpitrain.Communicator(mpi.COMM_WORLD)
+    elif request.param == "shared" and mpi.COMM_WORLD.size == 1:
+        pytest.skip("one rank shares its memory with nobody")
+    else:
+        made = mpitrain.Communicator(mpi.COMM_WORLD, communicators.OURS, request.param)
+    yield made
+    made.calls.close()
