@@ -13,6 +13,8 @@ BIN  := $(VENV)/bin
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 7 8)
 ON_RANKS := tests/mpi
+# Plain tests that start jobs, or ask for the MPI library.
+JOBS := tests/cli $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
 .PHONY: help train test test-plain test-jobs test-install test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
@@ -25,10 +27,11 @@ help:  ## this list
 train: $(VENV)/installed  ## train on RANKS=8 processes; ARGS="--model cnn --epochs 20" are passed on
 	$(strip $(ROOT) $(BIN)/mpirun -n $(RANKS) $(BIN)/python -m mpitrain $(ARGS))
 
-test: test-plain $(LAUNCHES) test-install  ## every test; one launch alone: make test-mpi-5
+test: test-plain test-jobs $(LAUNCHES) test-install  ## every test; one launch alone: make test-mpi-5
 
+# What starts no jobs, on all cores at once.
 test-plain: $(VENV)/installed-test
-	$(BIN)/python -m pytest --ignore tests/test_install.py
+	$(BIN)/python -m pytest --numprocesses auto $(addprefix --ignore=,tests/test_install.py $(JOBS))
 
 $(LAUNCHES): test-mpi-%: $(VENV)/installed-test
 	@echo "=== $(ON_RANKS) on $* ranks"
@@ -40,11 +43,10 @@ test-install: $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/test_install.py
 
 test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
-	$(MAKE) MPI=mpich test-jobs $(LAUNCHES)
+	$(MAKE) MPI=mpich test-jobs $(filter-out %-4 %-7,$(LAUNCHES))
 
-# All plain tests that start jobs or ask for the MPI library.
 test-jobs: $(VENV)/installed-test
-	$(BIN)/python -m pytest tests/test_job.py tests/test_check.py tests/test_stall.py tests/test_endings.py tests/test_mpi_harness.py tests/cli
+	$(BIN)/python -m pytest $(JOBS)
 
 test-mpi4py: $(MPI4PY)  ## mpi4py's own tests of collectives, on our communicator by each algorithm
 

@@ -14,6 +14,10 @@ from mpitrain.tuning.model import priced
 SMALLEST_ONCE = 64 * KIB
 """Bytes. Up to here a call without a plan takes the library: finding out where all ranks' data lie costs as much."""
 
+BOUND_ANEW = ("gather", "scatter", "alltoall", "scan", "exscan")
+"""Collectives whose calls without a plan take the library at any size: they would be bound to their buffers anew, or
+copy what lies elsewhere without asking whether that pays."""
+
 CHOSEN = tuple(collective for collective in CATALOGUE if collective != "gossip")
 """The collectives for which there is a choice."""
 
@@ -50,8 +54,9 @@ def choose(
         raise ScheduleError(f"no choice for {collective!r}: name an algorithm, or one of {', '.join(CHOSEN)}")
     place, equal = tuning.place, equal_blocks and collective == "alltoall"
     allowed = Allowed(engines, library and "mpi" in engines, commutative, tuning.node_sizes is not None, equal)
-    if once and allowed.library and commutative and nbytes <= SMALLEST_ONCE and "shared" in engines:
-        reason = f"table: up to {size_in_words(SMALLEST_ONCE)} without a plan"
+    anew = collective in BOUND_ANEW
+    if once and allowed.library and commutative and "shared" in engines and (anew or nbytes <= SMALLEST_ONCE):
+        reason = f"table: {'' if anew else f'up to {size_in_words(SMALLEST_ONCE)} '}without a plan"
         return Choice(collective, LIBRARY_WAY.algorithm, LIBRARY_WAY.engine, reason, "none")
     choice = _measured(tuning.measured.get(collective), collective, nbytes, place, allowed)
     if choice is None and place.nodes == 1 and collective in A_CORE_EACH:

@@ -48,15 +48,27 @@ A_CORE_EACH: Table = {
         row(16 * KIB, "library", "shared direct", "mpi binomial_tree"),
         row(None, "shared direct", "mpi halving_gather", "library"),
     ),
-    "gather": (row(None, "library", "mpi binomial_tree", "shared linear"),),
-    "scatter": (row(None, "library", "mpi binomial_tree", "shared linear"),),
-    "alltoall": (row(None, "library", "shared linear", "mpi pairwise"),),
-    "scan": (row(None, "library", "mpi recursive_doubling", "shared recursive_doubling"),),
-    "barrier": (row(None, "library", "mpi dissemination", "shared dissemination"),),
-    "exscan": (
-        row(16 * KIB, "library", "shared recursive_doubling", "mpi recursive_doubling"),
-        row(None, "shared recursive_doubling", "mpi recursive_doubling", "library"),
+    "gather": (
+        row(8 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared linear", "library", "mpi linear"),
     ),
+    "scatter": (
+        row(8 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared linear", "library", "mpi linear"),
+    ),
+    "alltoall": (
+        row(8 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared pairwise", "library", "mpi pairwise"),
+    ),
+    "scan": (
+        row(4 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared linear", "library", "mpi linear"),
+    ),
+    "exscan": (
+        row(4 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared linear", "library", "mpi linear"),
+    ),
+    "barrier": (row(None, "library", "mpi dissemination", "shared dissemination"),),
 }
 
 MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
@@ -82,6 +94,14 @@ MORE_RANKS_THAN_CORES: Table = A_CORE_EACH | {
         row(16 * KIB, "library", "shared direct", "mpi binomial_tree"),
         row(None, "shared direct", "mpi binomial_tree", "mpi direct"),
     ),
+    "gather": (
+        row(32 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared linear", "library", "mpi linear"),
+    ),
+    "alltoall": (
+        row(32 * KIB, "library", "shared linear", "mpi linear"),
+        row(None, "shared pairwise", "library", "mpi pairwise"),
+    ),
 }
 
 ELSEWHERE: Table = {
@@ -94,6 +114,9 @@ ELSEWHERE: Table = {
     "allgather": (row(None, "library", "shared direct"),),
     "bcast": (row(None, "library", "shared direct"),),
     "reduce": (row(8 * MIB, "library", "shared direct"), row(None, "shared direct", "library")),
+    "gather": (row(MIB, "shared linear", "library"), row(None, "library", "shared linear")),
+    "scatter": (row(MIB, "shared linear", "library"), row(None, "library", "shared linear")),
+    "alltoall": (row(MIB, "shared pairwise", "library"), row(None, "library", "shared pairwise")),
 }
 """Where the tables above take shared memory, but data must be copied there and back: what a plan takes instead."""
 

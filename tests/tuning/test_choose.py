@@ -72,7 +72,7 @@ def test_the_reason_is_in_words(nbytes, place, engines, way, reason, runner_up):
 
 
 def test_the_reason_of_a_table_without_bounds():
-    assert choose("alltoall", 5, Tuning(QUIET)).reason == "table: a core for each rank"
+    assert choose("barrier", 1, Tuning(QUIET)).reason == "table: a core for each rank"
 
 
 # What was measured.
@@ -239,3 +239,10 @@ def test_no_algorithm_of_equal_blocks_for_an_alltoall_of_given_counts():
     tuning = Tuning(QUIET, {"alltoall": Measured((1, 1 << 20), seconds)})
     assert choose("alltoall", 8, tuning, engines=("mpi",)).algorithm == "bruck"
     assert choose("alltoall", 8, tuning, engines=("mpi",), equal_blocks=False).algorithm == "pairwise"
+
+
+def test_what_would_be_bound_anew_for_each_call_is_left_to_the_library():
+    assert choose("scan", 1 << 20, Tuning(QUIET)).algorithm == "linear"
+    choice = choose("scan", 1 << 20, Tuning(QUIET), once=True)
+    assert (choice.algorithm, choice.reason) == ("library", "table: without a plan")
+    assert choose("scan", 1 << 20, Tuning(QUIET), once=True, library=False).engine == "shared"
