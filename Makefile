@@ -13,8 +13,8 @@ BIN  := $(VENV)/bin
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 7 8)
 ON_RANKS := tests/mpi
-# Plain tests that start jobs, or ask for the MPI library.
-JOBS := tests/cli $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
+# Plain tests that start jobs, or ask for the MPI library; of the commands MPICH's take doctor, which looks at it.
+JOBS := $(if $(filter mpich,$(MPI)),tests/cli/test_doctor.py,tests/cli) $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
 .PHONY: help train test test-plain test-jobs test-install test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean

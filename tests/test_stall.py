@@ -87,14 +87,16 @@ world.recv(np.ones(10), (world.rank + 1) % 3, tag=7)
     "a work that its rank does not move": (
         """
 world = mpitrain.init("shared")
+world.allreduce(np.ones(10), algorithm="ring")
+time.sleep(0.5 * world.rank)  # rank 0 finds nobody there, and so does not get far when it starts
 work = world.start_allreduce(np.ones(10), algorithm="ring")
 if world.rank == 0:
     time.sleep(100)
 work.wait()
 """,
         f"in {RING}; works of rank 0 are under way, and move in calls only\n"
-        f"  rank 0: now at program.py:8 in <module>, after 3 collectives, 1 of them under way\n"
-        f"  ranks 1, 2: waiting in {RING}, collective 3, called at program.py:9\n",
+        f"  rank 0: now at program.py:10 in <module>, after 4 collectives, 1 of them under way\n"
+        f"  ranks 1, 2: waiting in {RING}, collective 4, called at program.py:11\n",
     ),
     "a rank that has closed its world": (
         """
