@@ -2,8 +2,9 @@
 
     seconds = steps * STEP + messages * ALPHA + far * BETA + near * NEAR
 
-Steps are the card's, messages those of rank 0, at whose port they follow each other. All ranks of a node share its port
-to the others, through which `far` bytes go; `near` are those that a rank sends within the node. The network is the
+Steps and bytes, those of the rank that sends most, are the card's; messages those of rank 0, at whose port they follow
+each other. What part of the bytes goes to other nodes (`far`), and what stays in the node (`near`), some ranks'
+programs tell. All ranks of a node share its port to the others. The network is the
 default of `mpitrain price`. STEP is what our loop over steps costs in Python. The MPI library has compiled loops, and
 rules that do not know the network: it is taken to do what is best here without STEP, and BLIND times slower.
 
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from mpitrain.analysis import card
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.catalogue import CATALOGUE
-from mpitrain.collectives.schedule import Program, ScheduleError
+from mpitrain.collectives.schedule import ScheduleError, Send
 from mpitrain.tuning.choice import LIBRARY_WAY, NODES, Allowed, Choice, Way, told
 from mpitrain.tuning.measured import Place
 
@@ -51,28 +52,25 @@ def terms(collective: str, ranks: int, node_sizes: tuple[int, ...] | None = None
 
 def _terms(name: str, algorithm: Algorithm, ranks: int, node: int) -> Terms | None:
     """`node`: how many ranks the first node has."""
-    asked = sorted({at * node // ASKED for at in range(ASKED)})
     try:
         schedule = algorithm.schedule(ranks)
-        steps = float(card.evaluate(card.read(algorithm)["steps"], schedule))
-        programs = [schedule.program(rank) for rank in asked]
+        claims = card.read(algorithm)
+        steps, most = (float(card.evaluate(claims[line], schedule)) for line in ("steps", "bytes"))
+        programs = [schedule.program(rank) for rank in sorted({at * node // ASKED for at in range(ASKED)})]
     except ScheduleError:  # it does not apply at this size
         return None
-    sent = [_sent(program, node) for program in programs]
     messages = sum(max(len(step.send), len(step.recv)) for step in programs[0])
-    far = node * sum(far for far, _ in sent) / len(sent)
-    return Terms(name, steps, messages, far / schedule.chunks, max(near for _, near in sent) / schedule.chunks)
+    sent = [send for program in programs for step in program for send in step.send]
+    chunks = sum(_length(send) for send in sent)
+    far = sum(_length(send) for send in sent if send.peer >= node) / chunks if chunks else 1.0
+    if any(sum(receive.peer >= node for receive in step.recv) > 1 for program in programs for step in program):
+        most *= MEETING
+    return Terms(name, steps, messages, node * most * far, most * (1 - far))
 
 
-def _sent(program: Program, node: int) -> tuple[float, float]:
-    """Chunks that a rank of the first node sends to other nodes, and within it."""
-    far, near = 0.0, 0.0
-    for step in program:
-        meeting = MEETING if len(step.recv) > 1 else 1.0
-        for send in step.send:
-            chunks = meeting * (send.chunks.stop - send.chunks.start)
-            far, near = (far + chunks, near) if send.peer >= node else (far, near + chunks)
-    return far, near
+def _length(send: Send) -> int:
+    """In chunks."""
+    return send.chunks.stop - send.chunks.start
 
 
 def priced(collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ...] | None, allowed: Allowed) -> Choice:
