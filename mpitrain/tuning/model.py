@@ -22,7 +22,7 @@ from mpitrain.tuning.choice import LIBRARY_WAY, NODES, Allowed, Choice, Way, tol
 from mpitrain.tuning.measured import Place
 
 ALPHA, BETA = 1.5e-6, 1 / 12.5e9  # seconds a message, and a byte between nodes
-NEAR = 1 / 5e9  # seconds a byte within a node
+NEAR = 1 / 10e9  # seconds a byte within a node
 STEP = 4e-6  # seconds
 MEETING = 1.03  # what arrives from several ranks at once takes so much longer: direct beside ring, docs/performance.md
 BLIND = 1.05

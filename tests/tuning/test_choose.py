@@ -166,7 +166,7 @@ def test_several_nodes_are_priced():
     halving = found["halving_doubling"]
     assert (halving.steps, halving.messages, halving.far, halving.near) == (4, 4, 2 * 2 / 4, 2 / 2)
     assert choice.seconds == pytest.approx(min(
-        of.steps * 4e-6 + of.messages * 1.5e-6 + nbytes * (of.far / 12.5e9 + of.near / 5e9) for of in found.values()
+        of.steps * 4e-6 + of.messages * 1.5e-6 + nbytes * (of.far / 12.5e9 + of.near / 10e9) for of in found.values()
     ))  # fmt: skip
 
 
