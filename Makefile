@@ -43,7 +43,7 @@ test-install: $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/test_install.py
 
 test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
-	$(MAKE) MPI=mpich test-jobs $(filter-out %-4 %-7,$(LAUNCHES))
+	$(MAKE) MPI=mpich test-jobs $(filter-out %-4 %-7 %-8,$(LAUNCHES))
 
 test-jobs: $(VENV)/installed-test
 	$(BIN)/python -m pytest $(JOBS)
