@@ -58,7 +58,7 @@ class Algorithm:
     def with_given(self, **given: Value) -> "Algorithm":
         """The same algorithm with these parameters, which its name then shows; `ScheduleError` for one it has not."""
         changed = self._with(given)
-        names = self.given | given.keys()
+        names = self.given.union(given)
         shown = ", ".join(f"{name}={spell(value)}" for name, value in changed.parameters if name in names)
         return replace(changed, given=names, name=f"{self.name.partition('(')[0]}({shown})" if names else self.name)
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY
+from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY, find
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.models import RECIPES
 
@@ -166,7 +167,12 @@ class Config:
         if self.nesterov and self.momentum == 0:
             raise UsageError("--nesterov: expected a --momentum above 0 with it, found 0")
         names = ("auto", *ALLREDUCE, LIBRARY)
-        self._demand("algorithm", f"one of {', '.join(names)}", lambda value: value in names)
+        self._demand("algorithm", f"one of {', '.join(names)}", lambda value: value.partition("(")[0] in names)
+        if "(" in self.algorithm:
+            try:
+                find("allreduce", self.algorithm)
+            except ScheduleError as error:
+                raise UsageError(f"--algorithm {self.algorithm}: {error}") from None
         self._demand("name", "a name without /", lambda value: value not in ("", ".", "..") and "/" not in value)
 
     def _demand(self, name: str, expected: str, holds: Callable[[Any], bool]) -> None:

@@ -28,6 +28,9 @@ ONE_LINE_FAULTS = {
     ("--stall-warn", "0"): "--stall-warn 0.0: expected seconds, more than 0",
     ("--stall-abort", "-1"): "--stall-abort -1.0: expected seconds, more than 0",
     ("--momentum", "1"): "--momentum 1.0: expected 0 or more and less than 1",
+    ("--algorithm", "segmented_ring(pieces=3)"): (
+        "--algorithm segmented_ring(pieces=3): segmented_ring.allreduce has segments: found pieces=3"
+    ),
     ("--algorithm", "rings"): (
         f"--algorithm rings: expected one of auto, {', '.join(CATALOGUE['allreduce'])}, library"
     ),

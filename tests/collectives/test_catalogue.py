@@ -39,6 +39,7 @@ SEGMENTED = collective("bcast", chunks=per_segment, segments=4, inner="ring")(se
 
 def test_parameters_are_given_in_the_name_and_shown_in_it():
     given = SEGMENTED.with_given(segments=16)
+    assert hash(given) == hash(SEGMENTED.with_given(segments=16))  # programs are kept by it
     assert (str(given), dict(given.parameters)) == (
         "test_catalogue(segments=16).bcast",
         {"segments": 16, "inner": "ring"},
