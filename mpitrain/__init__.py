@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mpitrain.analysis.draw import draw
-    from mpitrain.analysis.network import Network
     from mpitrain.analysis.price import price
     from mpitrain.analysis.prove import Proof, prove
     from mpitrain.collectives.algorithm import Algorithm, Schedule
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from mpitrain.engines.reduction import Op
     from mpitrain.errors import CollectiveMismatch, UsageError
     from mpitrain.event import Event
+    from mpitrain.network import Network
     from mpitrain.world import Plan, Work, World
 
 __version__ = "0.1.0"
@@ -27,7 +27,7 @@ _HOMES = {
     "CollectiveMismatch": "errors",
     "Communicator": "communicator",
     "Event": "event",
-    "Network": "analysis.network",
+    "Network": "network",
     "Op": "engines.reduction",
     "Plan": "world",
     "Proof": "analysis.prove",

@@ -12,10 +12,10 @@ textbooks' closed forms come out exactly.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mpitrain.analysis.network import Network, Number
 from mpitrain.analysis.replay import replay
 from mpitrain.collectives.algorithm import Schedule
 from mpitrain.collectives.schedule import Chunks, Combine, Reduce, Step
+from mpitrain.network import Network, Number
 
 
 def price(schedule: Schedule, nbytes: Number, network: Network) -> Number:

@@ -41,8 +41,8 @@ def price(
     gamma
         Seconds a byte reduced.
     """
-    from mpitrain.analysis.network import Network
     from mpitrain.analysis.price import price as priced
+    from mpitrain.network import Network
 
     check_ranks(ranks, 256)
     try:

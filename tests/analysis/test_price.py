@@ -24,7 +24,7 @@ from math import ceil, log
 
 import pytest
 
-from mpitrain.analysis.network import Network
+from mpitrain.network import Network
 from mpitrain.analysis.price import bytes_sent, price
 from mpitrain.analysis.prove import prove
 from mpitrain.analysis.rounds import rounds
