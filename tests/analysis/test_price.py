@@ -24,13 +24,13 @@ from math import ceil, log
 
 import pytest
 
-from mpitrain.network import Network
 from mpitrain.analysis.price import bytes_sent, price
 from mpitrain.analysis.prove import prove
 from mpitrain.analysis.rounds import rounds
 from mpitrain.collectives.algorithm import Algorithm, per_rank, whole
 from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import Copy, Reduce, Send, Step
+from mpitrain.network import Network
 
 # Numbers that are in no simple relation, so that no two different formulas agree by chance.
 ALPHA, BETA, GAMMA, BYTES = Fraction(1009, 7), Fraction(3, 1013), Fraction(11, 1019), 30030
