@@ -20,7 +20,7 @@ class MPIWindow(Window):
     def __init__(self, comm: MPI.Intracomm, count: int, dtype: np.dtype):
         self._count, self._dtype, self._comm = count, dtype, comm
         self._win = MPI.Win.Allocate(max(1, count * dtype.itemsize), 1, comm=comm)
-        self.local = np.frombuffer(self._win.tomemory(), np.uint8)[: count * dtype.itemsize].view(dtype)
+        self.local = np.asarray(self._win.tomemory()).view(np.uint8)[: count * dtype.itemsize].view(dtype)
         self.local[...] = 0
         self._win.Lock_all(MPI.MODE_NOCHECK)
         comm.Barrier()

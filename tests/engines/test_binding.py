@@ -63,13 +63,8 @@ def test_scratch_is_as_large_as_the_chunks_it_stands_for():
     whole = Piece(np.zeros(7), [0, 7])
     stages = tuple(bind(lambda: recursive_doubling.exscan.schedule(4).program(3), whole, whole, [7], SUM))
     assert {array.size for stage in stages for _, array in (*stage.send, *stage.recv)} == {7}
-    stages = bind(
-        bruck.alltoall.schedule(3).program(0),
-        Piece(np.ones(6), even_cuts(6, 3)),
-        Piece(np.zeros(6), even_cuts(6, 3)),
-        [2, 2, 2],
-        SUM,
-    )
+    pieces = Piece(np.ones(6), even_cuts(6, 3)), Piece(np.zeros(6), even_cuts(6, 3))
+    stages = tuple(bind(lambda: bruck.alltoall.schedule(3).program(0), *pieces, [2, 2, 2], SUM))
     assert {array.size for stage in stages for _, array in (*stage.send, *stage.recv)} == {2}
 
 
