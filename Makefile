@@ -88,10 +88,11 @@ $(VENV)/installed-%: $(VENV)/installed
 	@touch $@
 
 # Open MPI's own settings, so that a plain `mpirun` in this environment may run more ranks than there are cores, and
-# does not look for a network that is not there. MPICH needs none.
+# does not look for networks that are not there: for one of them each process would sleep a second. MPICH needs none.
 define SETTINGS_OF_openmpi
 $(call setting,prte-mca-params.conf,rmaps_default_mapping_policy = slot:oversubscribe)
 $(call setting,openmpi-mca-params.conf,osc = ^ucx)
+$(call setting,openmpi-mca-params.conf,btl = ^ofi)
 endef
 
 define setting
