@@ -22,7 +22,7 @@ from mpitrain.training.trainer import Diverged, Trainer
 
 pytestmark = pytest.mark.mpi
 
-STEPS = 50
+STEPS = 25
 
 
 @pytest.fixture(scope="module")
