@@ -53,7 +53,7 @@ test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
 
 # Jobs start and wait most of their time: four at once on two cores. MPICH's ranks spin while they wait: one at a time.
 test-jobs: $(VENV)/installed-test
-	$(BIN)/python -m pytest --numprocesses $(if $(filter mpich,$(MPI)),0,4) $(JOBS) $(addprefix --ignore=,$(BUSY))
+	$(BIN)/python -m pytest --numprocesses $(if $(filter mpich,$(MPI)),0,4) $(filter-out $(BUSY),$(JOBS)) $(addprefix --ignore=,$(BUSY))
 	$(BIN)/python -m pytest $(BUSY)
 
 test-mpi4py: $(MPI4PY)  ## mpi4py's own tests of collectives, on our communicator by each algorithm
