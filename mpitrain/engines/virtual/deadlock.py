@@ -11,6 +11,10 @@ from mpitrain.network import Fault
 from mpitrain.rank_names import numbered
 
 
+SHOWN = 8
+"""Of a longer circle only the ends are shown."""
+
+
 def report(ranks: Sequence[Rank], waiting: dict[int, Task], faults: Sequence[Fault]) -> str:
     """`waiting`: the ranks whose programs have not ended, and the tasks in which they wait."""
     now = ranks[0].kernel.now
@@ -37,7 +41,10 @@ def _circle(ranks: Sequence[Rank], waiting: dict[int, Task]) -> str:
         while path[-1] in waiting and (peers := _peers(waiting[path[-1]])):
             if peers[0] in path:
                 circle = path[path.index(peers[0]) :] + peers[:1]
-                return ", ".join(f"rank {a} waits for rank {b}" for a, b in pairwise(circle))
+                links = [f"rank {a} waits for rank {b}" for a, b in pairwise(circle)]
+                if len(links) > SHOWN:
+                    links[SHOWN // 2 : -SHOWN // 2] = [f"... ({len(links)} in a circle) ..."]
+                return ", ".join(links)
             path.append(peers[0])
         if len(path) > 1:
             return f"rank {path[-2]} waits for rank {path[-1]}, which {_state(ranks[path[-1]], path[-1] in waiting)}"
