@@ -10,7 +10,6 @@ from mpitrain.engines.whereabouts import waiting_at
 from mpitrain.network import Fault
 from mpitrain.rank_names import numbered
 
-
 SHOWN = 8
 """Of a longer circle only the ends are shown."""
 
