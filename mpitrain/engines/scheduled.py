@@ -4,7 +4,7 @@ A subclass brings a `Messenger`, tags for its messages, and what to do for algor
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -161,25 +161,30 @@ class ScheduledWorld(World):
         read, written = (
             Piece(array, layout.cuts(self.rank, space)) for array, space in ((given, INPUT), (output, OUTPUT))
         )
-        stages = bind(steps, read, written, layout.lengths, call.op)
-        return self._bound_steps(prologue, stages, call.epilogue(), self._tag(kept), kept)
+        stages = partial(bind, steps, read, written, layout.lengths, call.op)
+        return self._replayed(
+            partial(self._bound_steps, prologue, stages, call.epilogue(), self._tag(kept), kept), kept
+        )
 
     def _program(self, algorithm: Algorithm, root: int) -> Iterable[Step]:
         """This rank's steps."""
         return program_of(algorithm, self.rank, self.size, root)
 
-    def _bound_steps(
-        self, prologue: Sequence[Action], stages: Iterable[Stage], epilogue: Sequence[Action], tag: int, kept: bool
-    ) -> Iterable[BoundStep]:
-        """What is replayed, for calls that are `kept` many times."""
-        return list(self._each_bound_step(prologue, stages, epilogue, tag, kept))
+    def _replayed(self, bound: Callable[[], Iterator[BoundStep]], kept: bool) -> Iterable[BoundStep]:
+        """What is replayed: the bound steps, for calls that are `kept` many times."""
+        return list(bound())
 
-    def _each_bound_step(
-        self, prologue: Sequence[Action], stages: Iterable[Stage], epilogue: Sequence[Action], tag: int, kept: bool
+    def _bound_steps(
+        self,
+        prologue: Sequence[Action],
+        stages: Callable[[], Iterator[Stage]],
+        epilogue: Sequence[Action],
+        tag: int,
+        kept: bool,
     ) -> Iterator[BoundStep]:
         if prologue:
             yield BoundStep(prologue, None, ())
-        for stage in stages:
+        for stage in stages():
             messages = self.messenger.prepare(stage, tag, kept) if stage.send or stage.recv else None
             yield BoundStep(stage.before, messages, self._after(stage))
         if epilogue:

@@ -33,10 +33,10 @@ Channel = tuple[int, int, Any]
 class Message:
     """On its way; `begun` and `left`: when it entered and left the sender's port; `recv`: who takes it, if anybody."""
 
-    __slots__ = ("asks", "begun", "channel", "data", "flow", "left", "recv", "route", "send", "takes")
+    __slots__ = ("asks", "begun", "channel", "data", "flow", "left", "number", "recv", "route", "send", "takes")
 
-    def __init__(self, send: Request, channel: Channel, route: Route, asks: bool):
-        self.send, self.channel, self.route, self.asks = send, channel, route, asks
+    def __init__(self, number: int, send: Request, channel: Channel, route: Route, asks: bool):
+        self.number, self.send, self.channel, self.route, self.asks = number, send, channel, route, asks
         self.takes = route.alpha + route.beta * send.array.nbytes
         self.recv: Request | None = None
         self.begun: Number = 0
@@ -65,7 +65,7 @@ class Fabric:
         channel = (rank, peer, context)
         eager = self._network.eager
         asks = eager is not None and array.nbytes > eager
-        message = Message(request, channel, self.route(rank, peer), asks)
+        message = Message(self.messages, request, channel, self.route(rank, peer), asks)
         self.messages += 1
         self.nbytes += array.nbytes
         if awaited := self._awaited.get(channel):
@@ -188,7 +188,9 @@ class Fabric:
         message.left = now = self._kernel.now
         if self._recorder is not None:
             source, target, _ = message.channel
-            self._recorder.add("send", source, message.begun, now, target, message.send.array.nbytes)
+            self._recorder.add(
+                "send", source, message.begun, now, target, message.send.array.nbytes, f"message {message.number}"
+            )
         recv = message.recv
         if recv is None:
             message.data = message.send.array.copy()
@@ -212,5 +214,7 @@ class Fabric:
         else:
             recv.array[: data.size] = data
         if self._recorder is not None:
-            self._recorder.add("receive", target, begun, end, message.channel[0], data.nbytes)
+            self._recorder.add(
+                "receive", target, begun, end, message.channel[0], data.nbytes, f"message {message.number}"
+            )
         return end

@@ -6,12 +6,14 @@ until it waits again. Nothing else decides who runs, so that one seed gives one 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from mpitrain.engines.virtual.pace import Pace
 from mpitrain.network import Number
@@ -30,7 +32,7 @@ class Task:
         self.kernel, self.rank, self.pace = kernel, rank, pace
         self.missing = 0  # of what it waits for, so much is not there yet
         self.requests: Any = ()  # what it waits for
-        self._greenlet = greenlet(function)
+        self._greenlet = greenlet(partial(_to_its_end, function))
         self._ending: type[BaseException] | None = None
 
     @property
@@ -66,6 +68,12 @@ class Task:
     def check_may_wait(self) -> None:
         if self._ending is not None:
             raise self._ending
+
+
+def _to_its_end(function: Callable[[], Any]) -> None:
+    """Or to the one that was put to it."""
+    with suppress(RankCrashed, GreenletExit):
+        function()
 
 
 class Kernel:

@@ -43,6 +43,8 @@ class Rank:
 
     def compute(self, seconds: Number) -> None:
         """By one of its tasks: let so much time pass, more if the rank is slow."""
+        if not seconds:
+            return
         for most in self._jitter:
             seconds = seconds * (1 + most * self._random())
         self._spend("compute", seconds)

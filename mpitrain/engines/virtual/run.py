@@ -95,8 +95,9 @@ def _program(main: Callable[[World], Any], job: Job, rank: Rank, outcome: Outcom
             outcome.seconds = max(outcome.seconds, job.kernel.now)  # type: ignore[assignment]
         except RankCrashed:
             outcome.crashed[rank.number] = rank.crashed  # type: ignore[assignment]
+            raise
         except GreenletExit:
-            pass
+            raise
         except BaseException as error:
             error.add_note(f"on virtual rank {rank.number} of {len(job.ranks)}, at {float(job.kernel.now):g} s")
             job.kernel.stop(error)
@@ -107,4 +108,4 @@ def _program(main: Callable[[World], Any], job: Job, rank: Rank, outcome: Outcom
 def _check_all_ended(job: Job, mains: list[Task]) -> None:
     waiting = {task.rank: task for task in mains if not task.ended}
     if waiting:
-        raise Deadlock(report(job.ranks, waiting))
+        raise Deadlock(report(job.ranks, waiting, job.faults))

@@ -1,8 +1,8 @@
 """What a virtual rank sees of its world: a World like any other."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from os import environ
 from typing import Any, NoReturn
 
@@ -35,6 +35,20 @@ ENGINE = "virtual"
 
 OWN = "own"
 """What the caller's own messages have in the place of a schedule's tag."""
+
+
+KEPT_STEPS = 1 << 17
+"""Bound steps that the plans of one call may keep on all ranks together; a step takes about a kilobyte."""
+
+
+class BoundAnew:
+    """Steps that are bound again whenever they are gone through."""
+
+    def __init__(self, bound: Callable[[], Iterator[BoundStep]]):
+        self._bound = bound
+
+    def __iter__(self) -> Iterator[BoundStep]:
+        return self._bound()
 
 
 class VirtualWorld(ScheduledWorld):
@@ -129,11 +143,13 @@ class VirtualWorld(ScheduledWorld):
         schedule = schedule_of(algorithm, self.size, root)
         return schedule.algorithm(self.rank, self.size, **schedule.parameters)
 
-    def _bound_steps(
-        self, prologue: Sequence[Action], stages: Iterable[Stage], epilogue: Sequence[Action], tag: int, kept: bool
-    ) -> Iterable[BoundStep]:
-        steps = self._each_bound_step(prologue, stages, epilogue, tag, kept)
-        return list(steps) if kept else steps
+    def _replayed(self, bound: Callable[[], Iterator[BoundStep]], kept: bool) -> Iterable[BoundStep]:
+        """A call binds each step as it comes to it. A plan keeps them, unless all ranks' would be too many."""
+        if not kept:
+            return bound()
+        most = KEPT_STEPS // self.size
+        steps = list(islice(bound(), most + 1))
+        return steps if len(steps) <= most else BoundAnew(bound)
 
     def _after(self, stage: Stage) -> Sequence[Action]:
         if not (stage.combined and self._rank.gamma):
