@@ -70,3 +70,39 @@ def test_background_work(world):
     assert world.background(lambda: 6 * 7).wait() == 42
     with pytest.raises(ZeroDivisionError):
         world.background(lambda: 1 / 0).wait()
+
+
+def test_windows(world):
+    """Every rank writes its number into all, adds to rank 0's sums, and reads its right neighbour's."""
+    window = world.window(world.size + 2, "float64")
+    assert window.local.tolist() == [0] * (world.size + 2)
+    world.barrier()
+    own = np.array([world.rank + 1.0])
+    for peer in range(world.size):
+        window.put(own, peer, offset=world.rank)
+    window.accumulate(own, 0, offset=world.size)
+    window.accumulate(100 * own, 0, offset=world.size + 1, op="max")
+    window.flush()
+    world.barrier()
+    window.flush()
+    numbers = [rank + 1.0 for rank in range(world.size)]
+    assert window.local[: world.size].tolist() == numbers
+    assert window.local[world.size :].tolist() == ([sum(numbers), 100 * world.size] if world.rank == 0 else [0, 0])
+    got = np.zeros(world.size)
+    window.get(got, (world.rank + 1) % world.size)
+    window.flush((world.rank + 1) % world.size)
+    assert got.tolist() == numbers
+    window.free()
+
+
+def test_a_window_refuses_what_is_beyond_it(world):
+    window, told = world.window(3, "float64"), "expected float64 within its 3 elements"
+    for data, offset, found in (
+        (np.ones(3), 1, "3 x float64 at 1"),
+        (np.ones(1), -1, "1 x float64 at -1"),
+        (np.ones(1, np.float32), 0, "1 x float32 at 0"),
+    ):
+        for access in (window.put, window.get, window.accumulate):
+            with pytest.raises(ValueError, match=rf"^window: {found} of rank 0: {told}$"):
+                access(data, 0, offset)
+    window.free()
