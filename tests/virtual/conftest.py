@@ -5,7 +5,7 @@ else it asks for is one and the same for all ranks: they may read it, and write 
 
 What tests/mpi has besides is about what virtual ranks have not: processes and their threads, cores and clocks, a
 communicator of the caller's, shared memory (test_shared, test_delays), messages in segments (test_segments), checked
-mode (test_check; here a deadlock tells of itself), `Communicator`. The MPI library's own algorithm is skipped.
+mode (test_check; here a deadlock tells of itself), `Communicator`.
 """
 
 import inspect
@@ -16,7 +16,9 @@ import pytest
 from mpitrain import virtual
 from mpitrain.engines.cores import limit_blas_threads
 
-pytest.register_assert_rewrite("suite_collectives", "suite_parameters", "suite_training", "suite_world")
+pytest.register_assert_rewrite(
+    "suite_collectives", "suite_parallel", "suite_parameters", "suite_training", "suite_world"
+)
 
 NETWORK = virtual.Network.nodes(
     3, near=(5e-7, 1e-10), far=(3e-6, 1e-9), gamma=5e-11, eager=240, rendezvous=1e-6, name="nodes of three ranks"
@@ -37,6 +39,12 @@ def pytest_generate_tests(metafunc):
     sizes = getattr(metafunc.module, "RANKS", ())
     if "world" in metafunc.fixturenames:
         metafunc.parametrize("world", [VirtualRanks(size) for size in sizes], ids=str)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("mpi"):
+        pytest.skip("no MPI library stands behind virtual ranks: its own algorithms are tested on real ones")
 
 
 def pytest_pyfunc_call(pyfuncitem):
