@@ -1,5 +1,10 @@
 """`mpitrain price allreduce -n 65536 --nbytes 100M`: what each algorithm costs on a network, on any number of ranks."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -10,9 +15,13 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 
 if TYPE_CHECKING:
+    from mpitrain.analysis.estimate import Curve
     from mpitrain.network import Network
 
 MOST_RANKS = 1 << 18
+
+MANY_RANKS = 1 << 13
+"""From here on some algorithms take seconds."""
 
 ALPHA, BETA, GAMMA = 1.5e-6, 1 / 12.5e9, 1 / 20e9
 """Of a flat network: 1.5 us a message, 100 Gb/s, 20 GB/s reduced."""
@@ -50,7 +59,7 @@ def price(
     gamma
         Seconds a byte reduced (default: 5e-11).
     """
-    from mpitrain.analysis.estimate import bound, curve, nodes_of
+    from mpitrain.analysis.estimate import Curve, bound, nodes_of
     from mpitrain.cli.price_table import show
 
     check_ranks(ranks, MOST_RANKS)
@@ -60,21 +69,43 @@ def price(
         found.check_ranks(ranks)
     except ValueError as error:
         raise UsageError(f"--ranks {ranks}: {error}") from None
-    curves, missing = [], []
-    for name, one in algorithms(collective, algorithm).items():
+    asked = algorithms(collective, algorithm)
+    for one in asked.values():
         if not isinstance(one, Algorithm):
             raise ScheduleError(f"{one} is opaque: its steps are the library's own, there is nothing to price")
-        try:
-            curves.append(curve(name, one, ranks, found, nodes_of(found, ranks)))
-        except ScheduleError as error:
-            if algorithm is not None:
-                raise
-            missing.append(str(error))
+    nodes = nodes_of(found, ranks)
+    priced = _in_parallel(partial(_priced, collective, ranks, found, nodes), list(asked), ranks)
+    curves = [curve for curve in priced if isinstance(curve, Curve)]
+    missing = [told for told in priced if isinstance(told, str)]
     if not curves:
         raise ScheduleError("; ".join(missing))
     show(collective, ranks, found, dict(zip(nbytes, sizes, strict=True)), curves, bound(collective, ranks, found))
     for told in missing:
         print(f"left out: {told}")
+
+
+def _priced(collective: str, ranks: int, network: "Network", nodes: int | tuple[int, ...], name: str) -> "Curve | str":
+    """An algorithm's curve, or why it does not apply."""
+    from mpitrain.analysis.estimate import curve
+
+    (found,) = algorithms(collective, name).values()
+    assert isinstance(found, Algorithm)
+    try:
+        return curve(name, found, ranks, network, nodes)
+    except ScheduleError as error:
+        return str(error)
+
+
+def _in_parallel(price_one: "Callable[[str], Curve | str]", names: list[str], ranks: int) -> "list[Curve | str]":
+    """For all names, in their order; where that takes seconds, on as many cores as there are."""
+    cores = len(os.sched_getaffinity(0))
+    if ranks < MANY_RANKS or len(names) == 1 or cores == 1:
+        return [price_one(name) for name in names]
+    with ProcessPoolExecutor(min(cores, len(names)), get_context("fork")) as pool:
+        waiting = {
+            name: pool.submit(price_one, name) for name in reversed(names)
+        }  # trees, the longest, come last there
+        return [waiting[name].result() for name in names]
 
 
 def _network(name: str | None, costs: dict[str, float | None]) -> "Network":

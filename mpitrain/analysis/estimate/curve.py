@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import groupby, pairwise
+from math import inf
 from typing import NamedTuple
 
 from mpitrain.analysis.estimate.estimate import Begun, Estimate, estimate
@@ -22,6 +23,10 @@ SEGMENTS: Sequence[tuple[int, int]] = ((0, 1), *((SEGMENT * count // 2 + 1, coun
 """From how many bytes on how many segments, as engines/fitting.py fits them."""
 
 
+NEVER = Lines((Straight(Fraction(10**30), Fraction(0)),))
+"""Where nothing is known of how long it takes at most."""
+
+
 class Curve(NamedTuple):
     """`estimates[i]` holds from `starts[i]` bytes on."""
 
@@ -34,14 +39,14 @@ class Curve(NamedTuple):
         return self.estimates[bisect_right(self.starts, nbytes) - 1]
 
     def seconds(self, nbytes: int) -> float:
-        """What it takes at most; if no such bound is known, at least."""
+        """What it takes at most: infinity if no such bound is known."""
         found = self.at(nbytes)
-        return float((found.upper or found.lower).at(nbytes))
+        return float(found.upper.at(nbytes)) if found.upper is not None else inf
 
     def lines(self) -> Iterator[tuple[int, Straight]]:
         """Each line of what `seconds` takes, with the size from which on it holds: the first whole byte."""
         for start, stop, found in zip(self.starts, (*self.starts[1:], None), self.estimates, strict=True):
-            for first, line in _lines(found.upper or found.lower):
+            for first, line in _lines(found.upper or NEVER):
                 if stop is None or first < stop:
                     yield max(first, start), line
 

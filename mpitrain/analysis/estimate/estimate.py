@@ -27,8 +27,8 @@ from mpitrain.network.topology import Flat
 QUICK, PER_RANK = 20_000, 5
 """A schedule of so few messages is walked before anything else is tried: in all, or a rank."""
 
-MOST = 1_200_000
-"""Messages of a schedule that is walked at all."""
+MOST, MOST_SHARED = 1_200_000, 300_000
+"""Messages of a schedule that is walked at all: where it is walked once, and where links are shared."""
 
 
 Begun = dict[str, Walked]
@@ -56,17 +56,19 @@ def estimate(
 
     `begun` is kept between estimates of one algorithm on one network.
     """
+    flat, begun = isinstance(network.topology, Flat), {} if begun is None else begun
     if quick is None:
-        quick = max(QUICK, PER_RANK * schedule.size)
+        quick = max(QUICK, PER_RANK * schedule.size) if flat else QUICK
+    most = most if flat else min(most, MOST_SHARED)
     with _no_garbage():
         sample = Sample(schedule)
         free = Costs(network, schedule.size)
-        lower, upper, how = _bounds(sample, free, quick, most, {} if begun is None else begun)
-        if not isinstance(network.topology, Flat):
+        lower, upper, how = _bounds(sample, free, quick, most, begun)
+        if not flat:
             full = Costs(network, schedule.size, shared=True)
             if how == "walked":
                 full = Costs(network, schedule.size, shared=True, flows=flows_of(schedule, free))
-            upper = _bounds(sample, full, quick, most, {})[1]
+            upper = _bounds(sample, full, quick, most, begun)[1]
             how = how if lower == upper else "bounds"
     lines = [None if found is None else Lines.of(found, free.unit, schedule.chunks) for found in (lower, upper)]
     assert lines[0] is not None
@@ -77,23 +79,24 @@ def estimate(
 def _bounds(sample: Sample, costs: Costs, quick: int, most: int, begun: Begun) -> tuple[Envelope, Envelope | None, str]:
     """Lower, upper, and how they were found."""
     if sample.messages <= quick:
-        found = walk(sample.schedule, costs)
+        found = begun[f"{sample.schedule} {costs.shared}"] = walk(sample.schedule, costs)
         return *found, "walked" if found.lower == found.upper else "bounds"
     first = beginning(sample.schedule)
-    if first is not None and costs.wire is not None:
-        part = Sample(first)
-        if str(first) not in begun and part.messages <= most:
-            begun[str(first)] = walk(first, costs)
-        both = pipelined(part, begun[str(first)], sample.schedule.chunks, costs) if str(first) in begun else None
+    if first is not None:
+        part, name = Sample(first), f"{first} {costs.shared}"
+        if name not in begun and part.messages <= most:
+            begun[name] = walk(first, costs)
+        both = pipelined(part, begun[name], sample.schedule.chunks, costs) if name in begun else None
         if both is not None:
-            return both, both, "pipeline"
+            # Where wires differ, the last rank need not be the busiest: sure is only when the first two have come.
+            return (both, both, "pipeline") if costs.wire else (begun[name].lower, both, "bounds")
     lower, upper = (
         rotation.bounds(sample, costs) if rotation.turned(sample) is not None else classes.bounds(sample, costs)
     )
     if lower == upper:
         return lower, upper, "alike"
     if sample.messages <= most:
-        found = begun[str(sample.schedule)] = walk(sample.schedule, costs)
+        found = begun[f"{sample.schedule} {costs.shared}"] = walk(sample.schedule, costs)
         return *found, "walked" if found.lower == found.upper else "bounds"
     return lower, upper, "bounds"
 

@@ -38,7 +38,7 @@ def beginning(schedule: Schedule) -> Schedule | None:
 
 
 def pipelined(first: Sample, found: Walked, segments: int, costs: Costs) -> Envelope | None:
-    """The price of all segments, if `found` is that of the first two; None if it is not one line, as it should be."""
+    """The price of all segments, if `found` is that of the first two; None if a rank's work is no line."""
     c = (0, 0)
     for rank in first.programs:
         less, more = (
@@ -47,7 +47,7 @@ def pipelined(first: Sample, found: Walked, segments: int, costs: Costs) -> Enve
             )
             for count in (STEADY, STEADY + 2)
         )
-        if len(less) > 1 or len(more) > 1 or len(found.upper) > 1 or found.lower != found.upper:
+        if len(less) > 1 or len(more) > 1 or found.lower != found.upper:
             return None
         c = max(c[0], more[0][0] - less[0][0]), max(c[1], more[0][1] - less[0][1])
     pairs = (segments - WALKED) // 2
