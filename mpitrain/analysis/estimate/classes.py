@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from mpitrain.analysis.estimate.costs import Costs
 from mpitrain.analysis.estimate.lines import ZERO, Envelope, Line, highest, later, plus
-from mpitrain.analysis.estimate.sample import LIGHT, Sample
+from mpitrain.analysis.estimate.sample import HEAVY, LIGHT, Sample
 from mpitrain.analysis.estimate.work import Work, one_after_the_other, works_of
 
 ASKED = 4
 """Messages of a step whose other end is looked up."""
 
-PARTNERS_IF_LIGHT, PARTNERS = 1000, 6
+PARTNERS_IF_LIGHT, PARTNERS, PARTNERS_IF_HEAVY = 1000, 6, 2
 """Whose programs join the sample."""
 
 
@@ -101,7 +101,7 @@ def _end(work: Work, start: Envelope, clash: Line, met: list[tuple[Envelope, Wor
 
 def _meetings(sample: Sample) -> list[Meeting]:
     """Of some messages of the sampled ranks, both ends; their programs join the sample."""
-    room = PARTNERS_IF_LIGHT if sample.weight <= LIGHT else PARTNERS
+    room = PARTNERS_IF_LIGHT if sample.weight <= LIGHT else PARTNERS if sample.weight < HEAVY else PARTNERS_IF_HEAVY
     found: list[Meeting] = []
     for rank in list(sample.programs):
         for number, part in enumerate(sample.program(rank)):

@@ -27,7 +27,7 @@ from mpitrain.network.topology import Flat
 QUICK, PER_RANK = 20_000, 5
 """A schedule of so few messages is walked before anything else is tried: in all, or a rank."""
 
-MOST, MOST_SHARED = 1_200_000, 300_000
+MOST, MOST_SHARED = 1_200_000, 150_000
 """Messages of a schedule that is walked at all: where it is walked once, and where links are shared."""
 
 
@@ -58,7 +58,7 @@ def estimate(
     """
     flat, begun = isinstance(network.topology, Flat), {} if begun is None else begun
     if quick is None:
-        quick = max(QUICK, PER_RANK * schedule.size) if flat else QUICK
+        quick = max(QUICK, PER_RANK * schedule.size) if flat else QUICK // 2
     most = most if flat else min(most, MOST_SHARED)
     with _no_garbage():
         sample = Sample(schedule)

@@ -11,8 +11,8 @@ from mpitrain.analysis.estimate.walk import combined_chunks
 from mpitrain.collectives.algorithm import Schedule
 from mpitrain.collectives.schedule import Copy, Reduce, Send
 
-LIGHT = 400
-"""Messages and steps of a program that is quickly made."""
+LIGHT, HEAVY = 400, 50_000
+"""Messages and steps of a program that is quickly made, and of one that takes a good part of a second."""
 
 BUDGET = 500_000
 """Messages and steps of all programs of a sample, about."""
