@@ -1,0 +1,50 @@
+"""What an exchange takes: closed forms, prices of whole schedules, and which algorithm is the cheapest."""
+
+import pytest
+
+from mpitrain.analysis.price import price
+from mpitrain.collectives.catalogue import ALLREDUCE
+from mpitrain.collectives.schedule import ScheduleError
+from mpitrain.network import Network
+from mpitrain.scaling.exchange import cheapest
+
+ALPHA, BETA, GAMMA = 1e-6, 1e-10, 5e-11
+FLAT = Network.flat(ALPHA, BETA, GAMMA)
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 8, 512, 4096])
+@pytest.mark.parametrize("nbytes", [0, 1 << 20, 411_058_176])
+def test_a_ring_takes_what_its_closed_form_says(ranks, nbytes):
+    """Patarasuk and Yuan: 2 (p - 1) messages of n / p, of which p - 1 are summed."""
+    found = cheapest({"ring": ALLREDUCE["ring"]}, ranks, FLAT)(nbytes)
+    share = nbytes / ranks
+    assert found.seconds == pytest.approx((ranks - 1) * (2 * (ALPHA + share * BETA) + share * GAMMA))
+    assert found.algorithm == "ring"
+
+
+@pytest.mark.parametrize("ranks", [8, 16, 512])
+def test_a_ring_through_nodes_goes_as_fast_as_its_links_between_them(ranks):
+    network = Network.nodes(4, near=(1e-7, 1e-11), far=(ALPHA, BETA), gamma=GAMMA)
+    found = cheapest({"ring": ALLREDUCE["ring"]}, ranks, network)(1 << 24)
+    assert found.seconds == pytest.approx(cheapest({"ring": ALLREDUCE["ring"]}, ranks, FLAT)(1 << 24).seconds)
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 8])
+@pytest.mark.parametrize("name", ["ring", "recursive_doubling", "halving_doubling", "torus", "direct"])
+def test_prices_are_those_of_the_whole_schedule(name, ranks):
+    for nbytes in (1 << 10, 1 << 24):
+        found = cheapest({name: ALLREDUCE[name]}, ranks, FLAT)(nbytes)
+        assert found.seconds == pytest.approx(price(ALLREDUCE[name].schedule(ranks), float(nbytes), FLAT))
+
+
+def test_the_cheapest_is_taken_for_each_size():
+    """Few messages for little, few bytes for much."""
+    found = cheapest({name: ALLREDUCE[name] for name in ("recursive_doubling", "ring")}, 16, FLAT)
+    assert [found(nbytes).algorithm for nbytes in (1 << 10, 1 << 26)] == ["recursive_doubling", "ring"]
+
+
+def test_what_does_not_work_for_so_many_is_left_out_and_alone_refused():
+    torus = ALLREDUCE["torus"].with_given(rows=5)
+    assert cheapest({"torus(rows=5)": torus, "ring": ALLREDUCE["ring"]}, 16, FLAT)(8).algorithm == "ring"
+    with pytest.raises(ScheduleError, match="torus: rows=5 at size 16: expected a divisor"):
+        cheapest({"torus(rows=5)": torus}, 16, FLAT)
