@@ -9,6 +9,7 @@ from mpitrain.cli.json_file import write_json
 from mpitrain.cli.scale_options import Asked, Options, understood
 
 if TYPE_CHECKING:
+    from mpitrain.scaling.assumptions import Assumption
     from mpitrain.scaling.load import Load
     from mpitrain.scaling.sweep import Point
 
@@ -40,8 +41,8 @@ def scale(*, options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> Non
     rests_on, published = list(assumptions.MODEL), []
     if asked.network.speeds or asked.network.stragglers or asked.network.faults:
         rests_on.append(assumptions.NOT_MODELLED)
-    if asked.network.name == horovod.NETWORK:
-        rests_on += assumptions.MACHINE
+    if horovod.is_machine(asked.network):
+        rests_on += [entry for entry in assumptions.MACHINE if _holds(entry, options)]
         published = beside_published(asked, loads)
     if published:
         console.print()
@@ -50,11 +51,15 @@ def scale(*, options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> Non
     if options.json is not None:
         of_models = {model: [record(point) for point in of_model] for model, of_model in swept.items()}
         content = {"network": str(asked.network), "models": of_models, "published": published}
-        write_json(options.json, content | {"assumptions": [entry._asdict() for entry in rests_on]})
+        write_json(options.json, content | {"assumptions": [[told, source] for told, source, _ in rests_on]})
     if options.plot is not None:
         from mpitrain.cli.scale_plot import draw
 
         draw(options.plot, asked.network, swept, published)
+
+
+def _holds(assumption: "Assumption", options: Options) -> bool:
+    return all(getattr(options, name) == getattr(DEFAULTS, name) for name in assumption.options)
 
 
 def points(asked: Asked, load: "Load", ranks: Iterable[int]) -> "list[Point]":

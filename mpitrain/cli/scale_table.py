@@ -59,4 +59,4 @@ def _table(*right: str) -> Table:
 
 
 def listed(assumptions: Iterable[Assumption]) -> str:
-    return "\n".join(f"- {told} ({source})" for told, source in assumptions)
+    return "\n".join(f"- {told} ({source})" for told, source, _ in assumptions)

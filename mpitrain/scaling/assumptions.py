@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 
 class Assumption(NamedTuple):
+    """`options`: those of the command by whose defaults it holds."""
+
     told: str
     source: str
+    options: tuple[str, ...] = ()
 
 
 MODEL = (
@@ -18,6 +21,7 @@ MODEL = (
 
 NOT_MODELLED = Assumption("speeds, stragglers and faults in the network's file do nothing here", "not modelled")
 
+RATES = ("speed", "samples")
 MACHINE = (
     Assumption("4 GPUs a server share a port of 25 Gb/s RoCE", "Horovod, docs/benchmarks"),
     Assumption("1024 of 1106 bytes on the wire are data", "RoCE v2's headers at its MTU of 1024, and Ethernet's"),
@@ -25,13 +29,15 @@ MACHINE = (
     Assumption("12 GB/s within a server", "NCCL, src/graph/topo.h: PCI_BW"),
     Assumption("summing reads two numbers and writes one, at 732 GB/s", "NVIDIA: Tesla P100"),
     Assumption(
-        "alone a GPU does 134.4 images/s (inception3), 119.4 (resnet101), 130.9 (vgg16)", "Horovod's README, 2017"
+        "alone a GPU does 134.4 images/s (inception3), 119.4 (resnet101), 130.9 (vgg16)",
+        "Horovod's README, 2017",
+        RATES,
     ),
-    Assumption("it reaches resnet101's flops a second with resnet50 and gpt2 too", "assumed: none published"),
-    Assumption("64 images a GPU", "Horovod, docs/benchmarks"),
-    Assumption("8 sequences of gpt2 a GPU", "assumed: none published"),
-    Assumption("a ring through all GPUs, server by server", "arXiv 1802.05799"),
-    Assumption("buckets of 64 MiB", "Horovod, docs/tensor-fusion"),
-    Assumption("which go out when full; Horovod's go every 5 ms, full or not", "simplified: --cycle 0.005"),
+    Assumption("it reaches resnet101's flops a second with resnet50 and gpt2 too", "assumed: none published", RATES),
+    Assumption("64 images a GPU", "Horovod, docs/benchmarks", ("batch",)),
+    Assumption("8 sequences of gpt2 a GPU", "assumed: none published", ("batch",)),
+    Assumption("a ring through all GPUs, server by server", "arXiv 1802.05799", ("algorithm",)),
+    Assumption("buckets of 64 MiB", "Horovod, docs/tensor-fusion", ("bucket_bytes",)),
+    Assumption("which go out when full; Horovod's go every 5 ms, full or not", "simplified: --cycle 0.005", ("cycle",)),
 )
-"""On that of Horovod's benchmarks, with the defaults of all options."""
+"""On that of Horovod's benchmarks."""

@@ -4,14 +4,15 @@ Sergeev and Del Balso, Horovod: fast and easy distributed deep learning in Tenso
 Horovod's README until October 2017 (pull request 44), until 2018, and docs/benchmarks of today
 """
 
+from functools import cache
+
+from mpitrain.network import Network, read
+
 NETWORK = "horovod"
 """The preset: `mpitrain/network/presets/horovod.toml`."""
 
 BATCH = 64
 """Images a GPU in each step."""
-
-BUCKET_BYTES = 64 << 20
-"""Horovod's fusion buffer by default, docs/tensor-fusion."""
 
 IMAGES_A_SECOND = {"inception3": 134.4, "resnet101": 119.4, "vgg16": 130.9}
 """Of one GPU alone, batch 64: README until October 2017."""
@@ -26,3 +27,13 @@ README until 2018; 512: docs/benchmarks."""
 
 OTHER_BATCH = {"gpt2": 8}
 """Samples a GPU where 64 are no sensible number: our choice, nothing is published."""
+
+
+@cache
+def _machine() -> Network:
+    return read(NETWORK)
+
+
+def is_machine(network: Network) -> bool:
+    """Whether it is theirs, in every number."""
+    return network == _machine()

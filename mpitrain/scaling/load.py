@@ -25,7 +25,7 @@ def load(
     a_sample = flops(layers)
     if batch is None:
         batch = horovod.OTHER_BATCH.get(model, horovod.BATCH)
-    if samples is None and speed is None and network.name == horovod.NETWORK:
+    if samples is None and speed is None and horovod.is_machine(network):
         samples = horovod.IMAGES_A_SECOND.get(model)
     if samples is None:
         samples = (speed or network.speed) / a_sample

@@ -1,5 +1,7 @@
 """Efficiency against ranks: closed forms of a ring, and the machine of Horovod's benchmarks."""
 
+from dataclasses import replace
+
 import pytest
 
 from mpitrain.collectives.catalogue import ALLREDUCE
@@ -56,6 +58,7 @@ def test_a_rank_computes_by_the_networks_speed_or_as_told():
     assert load("resnet50", flat).computing == pytest.approx(64 * an_image / 1e12)
     assert load("resnet50", flat, batch=8, speed=2e12).computing == pytest.approx(8 * an_image / 2e12)
     assert load("resnet50", flat, samples=32).computing == pytest.approx(2)
+    assert load("vgg16", flat).computing == pytest.approx(64 * flops(layers.read("vgg16")) / 1e12)
 
 
 def test_on_horovods_machine_a_rank_computes_as_published_where_something_is():
@@ -63,6 +66,13 @@ def test_on_horovods_machine_a_rank_computes_as_published_where_something_is():
     assert load("vgg16", machine).computing == pytest.approx(64 / 130.9)
     assert load("vgg16", machine, speed=1e12).computing > 5
     assert load("gpt2", machine).batch == 8
+
+
+def test_a_network_of_the_same_name_is_not_their_machine():
+    machine = read(horovod.NETWORK)
+    other = replace(machine, gamma=2 * machine.gamma)
+    assert horovod.is_machine(machine) and not horovod.is_machine(other)
+    assert load("vgg16", other).computing == pytest.approx(64 * flops(layers.read("vgg16")) / machine.speed)
 
 
 def test_what_is_assumed_of_resnet50_fits_what_others_have_published():
