@@ -31,9 +31,7 @@ def scale(*, options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> Non
 
     console = Console()
     console.print(f"{asked.network}", highlight=False, soft_wrap=True)
-    loads = {
-        model: load(model, asked.network, asked.batch, asked.speed, asked.samples) for model in asked.models
-    }  # fmt: skip
+    loads = {model: load(model, asked.network, asked.batch, asked.speed, asked.samples) for model in asked.models}
     swept = {model: points(asked, of_model, asked.ranks) for model, of_model in loads.items()}
     for model, of_model in loads.items():
         console.print()

@@ -15,7 +15,7 @@ from mpitrain.scaling.sweep import Point
 def results(model: str, load: Load, points: Sequence[Point]) -> Group:
     megabytes = sum(gradients.nbytes for gradients in load.gradients) / 1e6
     buckets = max(len(point.step.exchanges) for point in points)
-    sent = f"{megabytes:,.0f} MB of gradients" + (f" in {buckets} buckets" if buckets > 1 else "")
+    sent = f"{megabytes:,.0f} MB of gradients" + (f", {buckets} buckets" if buckets > 1 else "")
     table = _table("ranks", "step ms", "compute", "exposed", "samples/s", "efficiency", "without\noverlap")
     table.add_column("algorithm", overflow="fold")
     for point in points:
@@ -35,7 +35,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def comparison(records: Iterable[dict[str, Any]]) -> Group:
-    """Of records with ranks, model, and efficiencies: published, model and bare."""
+    """Of records with ranks, model, and three efficiencies: published, ours, and ours without overlap."""
     table = _table("GPUs")
     table.add_column("model")
     for name in ("published", "here", "difference", "without\noverlap", "difference"):
