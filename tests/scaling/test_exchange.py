@@ -10,23 +10,33 @@ from mpitrain.scaling.exchange import cheapest
 
 ALPHA, BETA, GAMMA = 1e-6, 1e-10, 5e-11
 FLAT = Network.flat(ALPHA, BETA, GAMMA)
+RING = {"ring": ALLREDUCE["ring"]}
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 8, 512, 4096])
 @pytest.mark.parametrize("nbytes", [0, 1 << 20, 411_058_176])
 def test_a_ring_takes_what_its_closed_form_says(ranks, nbytes):
     """Patarasuk and Yuan: 2 (p - 1) messages of n / p, of which p - 1 are summed."""
-    found = cheapest({"ring": ALLREDUCE["ring"]}, ranks, FLAT)(nbytes)
+    found = cheapest(RING, ranks, FLAT)(nbytes)
     share = nbytes / ranks
     assert found.seconds == pytest.approx((ranks - 1) * (2 * (ALPHA + share * BETA) + share * GAMMA))
     assert found.algorithm == "ring"
 
 
-@pytest.mark.parametrize("ranks", [8, 16, 512])
-def test_a_ring_through_nodes_goes_as_fast_as_its_links_between_them(ranks):
+@pytest.mark.parametrize("near", [(1e-7, 1e-11), (1e-7, 3e-10), (5e-6, 1e-11)])
+@pytest.mark.parametrize("ranks", [8, 12, 512])
+def test_a_ring_through_nodes_goes_as_fast_as_its_slower_links(ranks, near):
+    network = Network.nodes(4, near=near, far=(ALPHA, BETA), gamma=GAMMA)
+    for nbytes in (1 << 10, 1 << 24):
+        slower = max((near, (ALPHA, BETA)), key=lambda wire: wire[0] + wire[1] * nbytes / ranks)
+        alone = cheapest(RING, ranks, Network.flat(*slower, GAMMA))(nbytes)
+        assert cheapest(RING, ranks, network)(nbytes).seconds == pytest.approx(alone.seconds)
+
+
+def test_within_one_node_only_its_own_links_count():
     network = Network.nodes(4, near=(1e-7, 1e-11), far=(ALPHA, BETA), gamma=GAMMA)
-    found = cheapest({"ring": ALLREDUCE["ring"]}, ranks, network)(1 << 24)
-    assert found.seconds == pytest.approx(cheapest({"ring": ALLREDUCE["ring"]}, ranks, FLAT)(1 << 24).seconds)
+    alone = cheapest(RING, 4, Network.flat(1e-7, 1e-11, GAMMA))(1 << 20)
+    assert cheapest(RING, 4, network)(1 << 20).seconds == pytest.approx(alone.seconds)
 
 
 @pytest.mark.parametrize("ranks", [2, 4, 8])
@@ -48,3 +58,11 @@ def test_what_does_not_work_for_so_many_is_left_out_and_alone_refused():
     assert cheapest({"torus(rows=5)": torus, "ring": ALLREDUCE["ring"]}, 16, FLAT)(8).algorithm == "ring"
     with pytest.raises(ScheduleError, match="torus: rows=5 at size 16: expected a divisor"):
         cheapest({"torus(rows=5)": torus}, 16, FLAT)
+
+
+@pytest.mark.parametrize("name", ["auto", "swing"])
+def test_what_has_no_closed_form_is_refused(name):
+    algorithms = dict(ALLREDUCE) if name == "auto" else {name: ALLREDUCE[name]}
+    network = Network.nodes(4, near=(0, 0), far=(ALPHA, BETA), gamma=0)
+    with pytest.raises(ScheduleError, match="there is no closed form for it; expected a flat network, or a ring "):
+        cheapest(algorithms, 8, network)
