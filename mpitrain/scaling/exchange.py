@@ -1,8 +1,8 @@
 """What an allreduce takes on a network: an algorithm's, or the cheapest of several.
 
-From closed forms, in the model of `analysis/price.py`, one port each way at every rank. On a flat network a + b n, with the
-messages and sums of rank 0 and the bytes of the card. In a ring through nodes, the steps of the slower wire: each waits
-for its slowest message, and only one message a step leaves a node.
+From closed forms, in the model of `analysis/price.py`: one port each way at every rank. On a flat network a + b n, with
+the messages and sums of rank 0 and the bytes of the card. In a ring through nodes, where one message a step leaves each
+node, the steps of the slower wire: its sender has no pause, and nobody waits for longer.
 """
 
 from collections.abc import Callable, Mapping
