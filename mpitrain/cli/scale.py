@@ -1,6 +1,7 @@
 """`mpitrain scale --model resnet101 --network cluster --ranks 1..4096`: how far training scales, from tables."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -11,7 +12,7 @@ from mpitrain.cli.scale_options import Asked, Options, understood
 if TYPE_CHECKING:
     from mpitrain.scaling.assumptions import Assumption
     from mpitrain.scaling.load import Load
-    from mpitrain.scaling.sweep import Point
+    from mpitrain.scaling.sweep import Exchanges, Point
 
 DEFAULTS = Options()
 
@@ -28,11 +29,13 @@ def scale(*, options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> Non
     from mpitrain.cli.scale_table import comparison, listed, results
     from mpitrain.scaling import assumptions, horovod
     from mpitrain.scaling.load import load
+    from mpitrain.scaling.sweep import sweep
 
     console = Console()
     console.print(f"{asked.network}", highlight=False, soft_wrap=True)
     loads = {model: load(model, asked.network, asked.batch, asked.speed, asked.samples) for model in asked.models}
-    swept = {model: points(asked, of_model, asked.ranks) for model, of_model in loads.items()}
+    points = partial(sweep, exchanges=exchanges_of(asked), bucket_bytes=asked.bucket_bytes, cycle=asked.cycle)
+    swept = {model: points(of_model, asked.ranks) for model, of_model in loads.items()}
     for model, of_model in loads.items():
         console.print()
         console.print(results(model, of_model, swept[model]))
@@ -41,7 +44,7 @@ def scale(*, options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> Non
         rests_on.append(assumptions.NOT_MODELLED)
     if horovod.is_machine(asked.network):
         rests_on += [entry for entry in assumptions.MACHINE if _holds(entry, options)]
-        published = beside_published(asked, loads)
+        published = beside_published(points, loads)
     if published:
         console.print()
         console.print(comparison(published))
@@ -60,24 +63,23 @@ def _holds(assumption: "Assumption", options: Options) -> bool:
     return all(getattr(options, name) == getattr(DEFAULTS, name) for name in assumption.options)
 
 
-def points(asked: Asked, load: "Load", ranks: Iterable[int]) -> "list[Point]":
-    """A model's, for each number of ranks."""
+def exchanges_of(asked: Asked) -> "Exchanges":
+    """Each number of ranks is priced once for all models."""
     from mpitrain.scaling.exchange import cheapest
-    from mpitrain.scaling.sweep import sweep
 
-    return sweep(
-        load, ranks, lambda size: cheapest(asked.algorithms, size, asked.network), asked.bucket_bytes, asked.cycle
-    )
+    return cache(lambda ranks: cheapest(asked.algorithms, ranks, asked.network))
 
 
-def beside_published(asked: Asked, loads: "dict[str, Load]") -> list[dict[str, Any]]:
+def beside_published(
+    points: "Callable[[Load, Iterable[int]], list[Point]]", loads: "dict[str, Load]"
+) -> list[dict[str, Any]]:
     """A record for each figure that Horovod's authors have published of these models."""
     from mpitrain.scaling import horovod
 
     records = []
     for model, load in loads.items():
         known = {ranks: of_models[model] for ranks, of_models in horovod.EFFICIENCY.items() if model in of_models}
-        for point in points(asked, load, known):
+        for point in points(load, known):
             records.append({"model": model, **record(point), "published": known[point.ranks]})
     return sorted(records, key=lambda found: found["ranks"])
 

@@ -1,22 +1,27 @@
 """What an allreduce takes on a network: an algorithm's, or the cheapest of several.
 
-From closed forms, in the model of `analysis/price.py`: one port each way at every rank. On a flat network a + b n, with
-the messages and sums of rank 0 and the bytes of the card. In a ring through nodes, where one message a step leaves each
-node, the steps of the slower wire: its sender has no pause, and nobody waits for longer.
+From closed forms, in the model of `analysis/price.py`: one port each way at every rank. On a flat network a + b n for
+what all ranks do alike; whatever else there is, such as trees, is refused. In a ring through nodes, where one message a
+step leaves each node, the steps of the slower wire: its sender has no pause, and nobody waits for longer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
-from mpitrain.analysis import card
-from mpitrain.collectives.algorithm import Algorithm
-from mpitrain.collectives.schedule import Reduce, ScheduleError
+from mpitrain.collectives.algorithm import Algorithm, Schedule
+from mpitrain.collectives.schedule import Chunks, Combine, Reduce, ScheduleError
 from mpitrain.network import Network
 from mpitrain.network.topology import Flat, Nodes
 
 Price = Callable[[int], float]
 """Seconds of an exchange of so many bytes."""
+
+
+ASKED = 4
+"""So many ranks and rank 0 are asked for their programs; they speak for all."""
+
+UNLIKE = "there is no closed form for it, since its ranks do unlike things at a time"
 
 
 class Priced(NamedTuple):
@@ -53,15 +58,35 @@ def _maker(algorithms: Mapping[str, Algorithm], network: Network) -> Callable[[A
 
 
 def _flat(algorithm: Algorithm, ranks: int, network: Network) -> Price:
+    """Where all ranks do alike at the same time, a step takes what its messages take one by one, and its sums."""
     schedule = algorithm.schedule(ranks)
-    program = schedule.program(0)
-    sent = float(card.evaluate(card.read(algorithm)["bytes"], schedule))
-    messages = sum(max(len(step.send), len(step.recv)) for step in program)
-    received = [receive.chunks for step in program for receive in step.recv if isinstance(receive, Reduce)]
-    summed = sum(chunks.stop - chunks.start for chunks in received) / schedule.chunks
+    programs = [_shape(schedule, rank) for rank in sorted({at * (ranks - 1) // ASKED for at in range(ASKED + 1)})]
+    if any(program != programs[0] for program in programs):
+        raise ScheduleError(f"{schedule}: {UNLIKE}")
     wire = network.route(0, 1)
-    fixed, a_byte = messages * float(wire.alpha), sent * float(wire.beta) + summed * float(network.gamma)
+    fixed = float(wire.alpha) * sum(messages for messages, _, _ in programs[0])
+    carried = float(wire.beta) * sum(chunks for _, chunks, _ in programs[0])
+    summed = float(network.gamma) * sum(chunks for _, _, chunks in programs[0])
+    a_byte = (carried + summed) / schedule.chunks
     return lambda nbytes: fixed + a_byte * nbytes
+
+
+def _shape(schedule: Schedule, rank: int) -> list[tuple[int, int, int]]:
+    """Of each step: its messages either way, the chunks in them, and the chunks that are summed."""
+    shapes = []
+    for step in schedule.program(rank):
+        summed = [receive.chunks for receive in step.recv if isinstance(receive, Reduce)]
+        summed += [action.target for action in step.local if isinstance(action, Combine)]
+        messages, back = len(step.send), len(step.recv)
+        chunks, chunks_back = (_length(part.chunks for part in parts) for parts in (step.send, step.recv))
+        if (messages, chunks) != (back, chunks_back):
+            raise ScheduleError(f"{schedule}: {UNLIKE}")
+        shapes.append((messages, chunks, _length(summed)))
+    return shapes
+
+
+def _length(ranges: Iterable[Chunks]) -> int:
+    return sum(chunks.stop - chunks.start for chunks in ranges)
 
 
 def _ring_through_nodes(algorithm: Algorithm, ranks: int, network: Network) -> Price:

@@ -138,7 +138,7 @@ def test_all_numbers_are_written(scale, tmp_path):
 def test_the_cheapest_algorithm_is_named(scale):
     out = scale("--model", "resnet50", "--network", "flat", "--ranks", 4096, "--algorithm", "auto")[1]
     (line,) = [line for line in out.splitlines() if line.startswith("  4096")]
-    assert line.split()[-1] == "double_tree"
+    assert line.split()[-1] == "halving_doubling"
 
 
 @pytest.mark.parametrize("network", ["horovod", "flat"])

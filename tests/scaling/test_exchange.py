@@ -39,12 +39,22 @@ def test_within_one_node_only_its_own_links_count():
     assert cheapest(RING, 4, network)(1 << 20).seconds == pytest.approx(alone.seconds)
 
 
-@pytest.mark.parametrize("ranks", [2, 4, 8])
-@pytest.mark.parametrize("name", ["ring", "recursive_doubling", "halving_doubling", "torus", "direct"])
+@pytest.mark.parametrize("ranks", [2, 3, 4, 6, 8, 9])
+@pytest.mark.parametrize("name", ALLREDUCE)
 def test_prices_are_those_of_the_whole_schedule(name, ranks):
+    try:
+        found = cheapest({name: ALLREDUCE[name]}, ranks, FLAT)
+    except ScheduleError as refused:
+        assert "ranks do unlike things" in str(refused) and (name, ranks) not in CLOSED
+        return
     for nbytes in (1 << 10, 1 << 24):
-        found = cheapest({name: ALLREDUCE[name]}, ranks, FLAT)(nbytes)
-        assert found.seconds == pytest.approx(price(ALLREDUCE[name].schedule(ranks), float(nbytes), FLAT))
+        assert found(nbytes).seconds == pytest.approx(price(ALLREDUCE[name].schedule(ranks), float(nbytes), FLAT))
+
+
+CLOSED = {(name, ranks) for name in ("ring", "direct", "torus", "hierarchical") for ranks in (2, 3, 4, 6, 8, 9)} | {
+    (name, ranks) for name in ("recursive_doubling", "halving_doubling", "swing") for ranks in (2, 4, 8)
+}
+"""For these there must be a closed form: textbooks have it."""
 
 
 def test_the_cheapest_is_taken_for_each_size():
