@@ -42,6 +42,8 @@ def scale(*, options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> Non
     rests_on, published = list(assumptions.MODEL), []
     if asked.network.speeds or asked.network.stragglers or asked.network.faults:
         rests_on.append(assumptions.NOT_MODELLED)
+    if not all(point.exact for of_model in swept.values() for point in of_model):
+        rests_on.append(assumptions.BOUND)
     if horovod.is_machine(asked.network):
         rests_on += [entry for entry in assumptions.MACHINE if _holds(entry, options)]
         published = beside_published(points, loads)
@@ -97,4 +99,5 @@ def record(point: "Point") -> dict[str, Any]:
         "efficiency": point.efficiency,
         "bare_efficiency": point.bare_efficiency,
         "algorithms": point.algorithms,
+        "exact": point.exact,
     }

@@ -47,7 +47,7 @@ class Options:
     cycle
         Seconds after which gradients go out though their bucket is not full, 0.005 in Horovod; 0: never.
     algorithm
-        An allreduce's; auto: the cheapest for each bucket.
+        An allreduce's; auto: the cheapest for each bucket, for which some seconds go by where ranks share links.
     plot
         File for a picture of efficiency against ranks: .svg, .png or .pdf.
     json

@@ -11,6 +11,9 @@ from mpitrain.scaling.assumptions import Assumption
 from mpitrain.scaling.load import Load
 from mpitrain.scaling.sweep import Point
 
+AT_MOST = "≤ "
+"""Before algorithms whose price is a bound."""
+
 
 def results(model: str, load: Load, points: Sequence[Point]) -> Group:
     megabytes = sum(gradients.nbytes for gradients in load.gradients) / 1e6
@@ -25,7 +28,7 @@ def results(model: str, load: Load, points: Sequence[Point]) -> Group:
             *(_milliseconds(seconds) for seconds in (step.seconds, step.computing, step.exposed)),
             f"{point.samples_a_second:,.0f}" if point.samples_a_second >= 10 else f"{point.samples_a_second:.3g}",
             *(f"{100 * share:.1f} %" for share in (point.efficiency, point.bare_efficiency)),
-            ", ".join(point.algorithms),
+            ("" if point.exact else AT_MOST) + ", ".join(point.algorithms),
         )
     return Group(Text(f"{model}: {load.batch} a rank at {load.told}, {sent}", "bold"), table)
 

@@ -21,6 +21,8 @@ MODEL = (
 
 NOT_MODELLED = Assumption("speeds, stragglers and faults in the network's file do nothing here", "not modelled")
 
+BOUND = Assumption("≤: at most so long, as if all who can share a link always did", "analysis/estimate")
+
 RATES = ("speed", "samples")
 MACHINE = (
     Assumption("4 GPUs a server share a port of 25 Gb/s RoCE", "Horovod, docs/benchmarks"),

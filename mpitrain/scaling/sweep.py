@@ -12,7 +12,8 @@ Exchanges = Callable[[int], Callable[[int], Priced]]
 
 
 class Point(NamedTuple):
-    """A number of ranks. `bare`: the step with no overlap. `algorithms`: those that exchange, in order of first use."""
+    """A number of ranks. `bare`: the step with no overlap. `algorithms`: those that exchange, in order of first use;
+    if what one takes is not `exact`, steps are at most as long, and efficiencies at least as high."""
 
     ranks: int
     step: Step
@@ -21,6 +22,7 @@ class Point(NamedTuple):
     efficiency: float
     bare_efficiency: float
     algorithms: tuple[str, ...]
+    exact: bool
 
 
 def sweep(load: Load, ranks: Iterable[int], exchanges: Exchanges, bucket_bytes: int, cycle: float = 0) -> list[Point]:
@@ -49,4 +51,5 @@ def _point(
         load.computing / overlapped.seconds,
         load.computing / bare.seconds,
         tuple(dict.fromkeys(price(bucket.nbytes).algorithm for bucket in ready)),
+        all(price(bucket.nbytes).exact for bucket in (*ready, *full)),
     )

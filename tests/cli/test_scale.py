@@ -141,6 +141,14 @@ def test_the_cheapest_algorithm_is_named(scale):
     assert line.split()[-1] == "halving_doubling"
 
 
+def test_a_bound_is_marked_as_one(scale):
+    told = "- ≤: at most so long, as if all who can share a link always did (analysis/estimate)"
+    shared = scale("--model", "resnet50", "--ranks", 16, "--algorithm", "swing")[1]
+    assert "% ≤ swing" in shared and told in shared
+    flat = scale("--model", "resnet50", "--ranks", 16, "--algorithm", "swing", "--network", "flat")[1]
+    assert "% swing" in flat and told not in flat
+
+
 @pytest.mark.parametrize("network", ["horovod", "flat"])
 def test_the_picture_names_what_is_drawn(scale, tmp_path, network):
     pytest.importorskip("matplotlib")
