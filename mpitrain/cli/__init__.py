@@ -16,6 +16,7 @@ from mpitrain.cli.explain import explain
 from mpitrain.cli.price import price
 from mpitrain.cli.prove import prove
 from mpitrain.cli.run import run
+from mpitrain.cli.scale import scale
 from mpitrain.cli.train import train
 from mpitrain.cli.tune import tune
 from mpitrain.collectives.schedule import ScheduleError
@@ -33,6 +34,7 @@ app.command(train)
 app.command(run)
 app.command(prove)
 app.command(price)
+app.command(scale)
 app.command(draw)
 app.command(doctor)
 app.command(bench)

@@ -43,7 +43,7 @@ ONE_LINE_FAULTS = {
     ("--data", "mnist"): "data mnist needs a folder of IDX files; name it with --data-dir",
     (
         "frobnicate",
-    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, draw, doctor, bench, tune, "
+    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, scale, draw, doctor, bench, tune, "
     "explain), then options",
     ("prove", "allreduces"): (f"no collective 'allreduces': expected one of {', '.join(CATALOGUE)}"),
     ("prove", "bcast", "--algorithm", "ring"): (
