@@ -46,7 +46,7 @@ def calibrate(
 
     with init() as world:
         earlier = agreed(world, lambda: _check(world, out, sizes))
-        samples = measure(world, sizes, rounds)
+        samples, barrier = measure(world, sizes, rounds)
         about = {
             "date": time.strftime("%Y-%m-%d"),
             "dtype": "float32",
@@ -55,7 +55,7 @@ def calibrate(
             "nbytes": sizes,
             "algorithms": [f"{collective} {name}" for collective, names in MEASURED.items() for name in names],
         }
-        agreed(world, lambda: _write(world, out, earlier, samples, about))
+        agreed(world, lambda: _write(world, out, earlier, barrier, samples, about))
 
 
 def _check(world: World, out: Path, sizes: list[int]) -> tuple[Calibration, ...]:
@@ -76,6 +76,7 @@ def _write(
     world: World,
     out: Path,
     earlier: tuple[Calibration, ...],
+    barrier: float,
     samples: dict[str, list[Sample]],
     about: dict[str, object],
 ) -> None:
@@ -86,6 +87,7 @@ def _write(
     facts = environment(world)
     calibration = Calibration(
         world.tuning.place,
+        barrier,
         {engine: fit(engine, found, TILE) for engine, found in samples.items()},
         flat_network(samples["mpi"]),
         {key: facts[key] for key in ("cores", "cpu", "python", "numpy", "mpitrain")},

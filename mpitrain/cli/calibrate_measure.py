@@ -15,6 +15,7 @@ from mpitrain.collectives.algorithm import Algorithm, Schedule
 from mpitrain.collectives.catalogue import find
 from mpitrain.engines.fitting import fitted
 from mpitrain.errors import UsageError
+from mpitrain.tuning.calibration import alike
 from mpitrain.tuning.cost_model import Sample
 from mpitrain.world import World
 
@@ -29,33 +30,50 @@ MEASURED = {
 }
 
 TURNS = 3
-"""How often all is measured. Of a turn the samples' lower quartile counts, of turns the median, so that neither short
-bursts of other programs do, nor what disturbs for some seconds."""
+"""How often all is measured. Of a turn the samples' lower quartile counts, and of turns the median, so that neither do
+short bursts of other programs nor what lasts for some seconds. Turns do not count in which ranks were not as near to
+each other as in most."""
+
+BARRIERS = 200
+"""How many in a row are timed, to see how near ranks are to each other just now."""
 
 Times = dict[tuple[str, str, str, int], list[float]]
 """Seconds in each turn, by engine, collective, algorithm and bytes of the whole buffer."""
 
 
-def measure(world: World, sizes: Sequence[int], rounds: int) -> dict[str, list[Sample]]:
-    """Samples of every engine of this world; `rounds` of each way in all. Collective, and alike on all ranks."""
+def measure(world: World, sizes: Sequence[int], rounds: int) -> tuple[dict[str, list[Sample]], float]:
+    """Samples of every engine of this world, `rounds` of each way in all, and the seconds of a barrier meanwhile.
+    Collective, and alike on all ranks."""
     times: Times = {}
     dtype = np.dtype(np.float32)
     most = max(KINDS[name].room(KINDS[name].elements(max(sizes), dtype.itemsize, world.size)) for name in MEASURED)
     window = world.empty(most, dtype)
     window[:] = 0
-    for number in range(TURNS):
-        of_turn = len(range(number, rounds, TURNS))
-        if of_turn:
-            print(f"turn {number + 1} of {TURNS} ...", flush=True)
-        for nbytes in sizes if of_turn else ():
+    barriers = []
+    for turn in range(min(TURNS, rounds)):
+        print(f"turn {turn + 1} of {min(TURNS, rounds)} ...", flush=True)
+        before = barrier_seconds(world)
+        for nbytes in sizes:
             for collective, names in MEASURED.items():
                 count = KINDS[collective].elements(nbytes, dtype.itemsize, world.size)
-                _measure(world, collective, names, Memory.of(world, collective, window, count), of_turn, times)
+                memory = Memory.of(world, collective, window, count)
+                _measure(world, collective, names, memory, len(range(turn, rounds, TURNS)), times)
+        barriers.append((before + barrier_seconds(world)) / 2)
+    usual = float(np.median(barriers))
+    counted = [turn for turn, barrier in enumerate(barriers) if alike(barrier, usual)] or list(range(len(barriers)))
     samples: dict[str, list[Sample]] = {engine: [] for engine in world.engines}
     for (engine, collective, name, nbytes), found in times.items():
         schedule = schedule_of(world, collective, name, nbytes)
-        samples[engine].append(Sample(schedule, nbytes, float(np.median(found))))
-    return samples
+        samples[engine].append(Sample(schedule, nbytes, float(np.median([found[turn] for turn in counted]))))
+    return samples, usual
+
+
+def barrier_seconds(world: World) -> float:
+    """What a barrier takes just now. Collective, and alike on all ranks.
+
+    On virtual machines cores that shared a cache a minute ago may have been moved apart since.
+    """
+    return float(np.quantile(take_turns(world, [world.barrier], 15, BARRIERS), QUANTILE))
 
 
 def schedule_of(world: World, collective: str, name: str, nbytes: int) -> Schedule:

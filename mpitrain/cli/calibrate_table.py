@@ -34,7 +34,7 @@ LONG = {"stage": 1, "send_long": 1, "receive_long": 1, "signal": 1}
 def table(calibration: Calibration) -> str:
     """All engines, and the flat network."""
     flat = calibration.flat
-    lines = [str(calibration.place)]
+    lines = [f"{calibration.place}; a barrier takes {calibration.barrier * 1e6:.2f} us"]
     for model in calibration.models.values():
         lines += ["", *_engine(calibration, model)]
     lines += [

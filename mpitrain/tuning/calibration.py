@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,40 @@ from mpitrain.tuning.cost_model import CostModel, Sample
 from mpitrain.tuning.least_squares import nonnegative
 from mpitrain.tuning.measured import Place
 
+APART = 1.15
+"""How many times longer a barrier takes where ranks are no longer as near to each other."""
+
 AXES = (Network(1.0, 0.0, 0.0), Network(0.0, 1.0, 0.0), Network(0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """`models` by engine; `flat`: alpha, beta and gamma of messages, as `mpitrain price` takes them."""
+    """`barrier`: seconds that one took meanwhile. It tells how near ranks are to each other, such as whether their cores
+    share a cache, which follows from how they are bound, and on a virtual machine may change by the minute. `models` by
+    engine; `flat`: alpha, beta and gamma of messages, as `mpitrain price` takes them."""
 
     place: Place
+    barrier: float
     models: Mapping[str, CostModel]
     flat: Network
     machine: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+def alike(barrier: float, other: float) -> bool:
+    """Whether ranks are as near to each other, going by the seconds of a barrier."""
+    return 1 / APART < barrier / other < APART
+
+
 def with_another(calibrations: Sequence[Calibration], later: Calibration) -> tuple[Calibration, ...]:
-    """All places, with one added or replaced."""
-    by_place = {found.place: found for found in calibrations} | {later.place: later}
-    return tuple(by_place[place] for place in sorted(by_place))
+    """All of them, with one added, in the stead of one that was made at the same place while ranks were as near."""
+    others = [c for c in calibrations if c.place != later.place or not alike(c.barrier, later.barrier)]
+    return tuple(sorted([*others, later], key=lambda c: (c.place, c.barrier)))
+
+
+def nearest(calibrations: Sequence[Calibration], barrier: float) -> Calibration:
+    """Of one place: the one that was made when a barrier took most nearly as long."""
+    return min(calibrations, key=lambda c: abs(log(c.barrier / barrier)))
 
 
 def flat_network(samples: Sequence[Sample]) -> Network:

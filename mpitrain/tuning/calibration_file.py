@@ -6,6 +6,7 @@
   "places": [
     {
       "mpi_library": "Open MPI v5.0.11", "ranks": 2, "nodes": 1, "ranks_per_node": 2, "crowded": false,
+      "barrier_us": 0.49,
       "machine": {"cores": 2, "cpu": "AMD EPYC", ...},
       "about": {"date": "2026-11-25", "dtype": "float32", "memory": "world.empty", "rounds": 15, ...},
       "flat": {"alpha": 1.5e-6, "beta": 8e-11, "gamma": 5e-11},        seconds a message, a byte sent, a byte reduced
@@ -55,12 +56,11 @@ def read_calibrations(path: Path, option: str) -> tuple[Calibration, ...]:
     return parsed(text, source)
 
 
-def of_place(calibrations: tuple[Calibration, ...], place: Place, source: str) -> Calibration:
-    """The one of this place. `UsageError` if there is none."""
-    for found in calibrations:
-        if found.place == place:
-            return found
-    places = "; ".join(str(found.place) for found in calibrations) or "none"
+def of_place(calibrations: tuple[Calibration, ...], place: Place, source: str) -> tuple[Calibration, ...]:
+    """Those of this place. `UsageError` if there are none."""
+    if here := tuple(found for found in calibrations if found.place == place):
+        return here
+    places = "; ".join(dict.fromkeys(str(found.place) for found in calibrations)) or "none"
     raise UsageError(f"{source}: expected a calibration of {place}, found {places}; {AGAIN}")
 
 
@@ -100,6 +100,7 @@ def _parsed(content: Any) -> tuple[Calibration, ...]:
         calibrations.append(
             Calibration(
                 place,
+                _above_0(entry.get("barrier_us"), f"{where}, barrier_us") / 1e6,
                 {engine: _model(engine, found, f"{where}, engines, {engine}") for engine, found in engines.items()},
                 Network(alpha, beta, gamma),
                 of_kind(entry.get("machine", {}), dict, f"{where}, machine"),
@@ -140,12 +141,19 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
+def _above_0(value: Any, where: str) -> float:
+    if not _number(value, where):
+        raise Wrong(where, "a number above 0", value)
+    return float(value)
+
+
 _KNOTS = {"near": list(NEAR), "far": list(FAR)}
 
 
 def _entry(calibration: Calibration) -> dict[str, Any]:
     flat = calibration.flat
     return calibration.place._asdict() | {
+        "barrier_us": _rounded(calibration.barrier * 1e6),
         "machine": dict(calibration.machine),
         "about": dict(calibration.about),
         "flat": {name: _rounded(getattr(flat, name)) for name in ("alpha", "beta", "gamma")},
