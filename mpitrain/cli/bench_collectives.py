@@ -96,7 +96,7 @@ def measure(world: World, collective: str, options: Options) -> Iterator[dict[st
         else:
             began = barrier_seconds(world)
             seconds = take_turns(world, [side.run for side in sides], options.rounds, calls, uncounted(calls))
-            barrier = (began + barrier_seconds(world)) / 2
+            barrier = min(began, barrier_seconds(world))
         for number, way in enumerate(ways):
             way.free()
             record = record_of(world, collective, options, way, calls, seconds[:, [number, -1]], why_not)

@@ -42,6 +42,8 @@ def calibrate(
     sizes = sizes_of(nbytes)
     if rounds < 1:
         raise UsageError(f"--rounds {rounds}: expected 1 or more")
+    if out.suffix == ".toml":
+        raise UsageError(f"--out {out}: expected another suffix, since the flat network goes to .toml")
     from mpitrain.engines import init
 
     with init() as world:
@@ -65,8 +67,6 @@ def _check(world: World, out: Path, sizes: list[int]) -> tuple[Calibration, ...]
     check_room(world, max(sizes))
     if world.rank != 0:
         return ()
-    if out.suffix == ".toml":
-        raise UsageError(f"--out {out}: expected another suffix, since the flat network goes to .toml")
     for path in (out, out.with_suffix(".toml")):
         check_writable("--out", path)
     return read_calibrations(out, "--out") if out.exists() else ()

@@ -5,6 +5,8 @@ send one way and both ways, work alone while others wait and all at once.
 """
 
 from collections.abc import Sequence
+from statistics import median_low
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,43 +31,54 @@ MEASURED = {
     "scan": ("recursive_doubling",),
 }
 
-TURNS = 3
+TURNS = 5
 """How often all is measured. Of a turn the samples' lower quartile counts, and of turns the median, so that neither do
-short bursts of other programs nor what lasts for some seconds. Turns do not count in which ranks were not as near to
-each other as in most."""
+short bursts of other programs nor what lasts for some seconds."""
 
 BARRIERS = 200
 """How many in a row are timed, to see how near ranks are to each other just now."""
 
-Times = dict[tuple[str, str, str, int], list[float]]
-"""Seconds in each turn, by engine, collective, algorithm and bytes of the whole buffer."""
+Key = tuple[str, str, str]
+"""Engine, collective and algorithm."""
+
+
+class Turn(NamedTuple):
+    """Seconds of all ways on data of one size, and of barriers before and after."""
+
+    nbytes: int
+    seconds: dict[Key, float]
+    barriers: tuple[float, float]
 
 
 def measure(world: World, sizes: Sequence[int], rounds: int) -> tuple[dict[str, list[Sample]], float]:
     """Samples of every engine of this world, `rounds` of each way in all, and the seconds of a barrier meanwhile.
     Collective, and alike on all ranks."""
-    times: Times = {}
     dtype = np.dtype(np.float32)
     most = max(KINDS[name].room(KINDS[name].elements(max(sizes), dtype.itemsize, world.size)) for name in MEASURED)
     window = world.empty(most, dtype)
     window[:] = 0
-    barriers = []
-    for turn in range(min(TURNS, rounds)):
-        print(f"turn {turn + 1} of {min(TURNS, rounds)} ...", flush=True)
-        before = barrier_seconds(world)
-        for nbytes in sizes:
-            for collective, names in MEASURED.items():
-                count = KINDS[collective].elements(nbytes, dtype.itemsize, world.size)
-                memory = Memory.of(world, collective, window, count)
-                _measure(world, collective, names, memory, len(range(turn, rounds, TURNS)), times)
-        barriers.append((before + barrier_seconds(world)) / 2)
-    usual = float(np.median(barriers))
-    counted = [turn for turn, barrier in enumerate(barriers) if alike(barrier, usual)] or list(range(len(barriers)))
+    turns = []
+    for number in range(min(TURNS, rounds)):
+        print(f"turn {number + 1} of {min(TURNS, rounds)} ...", flush=True)
+        turns += [_turn(world, window, nbytes, len(range(number, rounds, TURNS))) for nbytes in sizes]
+    barrier, counted = steady(turns)
     samples: dict[str, list[Sample]] = {engine: [] for engine in world.engines}
-    for (engine, collective, name, nbytes), found in times.items():
+    for nbytes, (engine, collective, name) in (
+        (turn.nbytes, key) for turn in turns[: len(sizes)] for key in turn.seconds
+    ):
+        found = [turn.seconds[engine, collective, name] for turn in counted if turn.nbytes == nbytes]
         schedule = schedule_of(world, collective, name, nbytes)
-        samples[engine].append(Sample(schedule, nbytes, float(np.median([found[turn] for turn in counted]))))
-    return samples, usual
+        samples[engine].append(Sample(schedule, nbytes, float(np.median(found))))
+    return samples, barrier
+
+
+def steady(turns: Sequence[Turn]) -> tuple[float, list[Turn]]:
+    """The usual seconds of a barrier, and the turns in which ranks were as near to each other as that says; of a size
+    for which there are none, all."""
+    usual = median_low(barrier for turn in turns for barrier in turn.barriers)
+    good = [turn for turn in turns if all(alike(barrier, usual) for barrier in turn.barriers)]
+    covered = {turn.nbytes for turn in good}
+    return usual, good + [turn for turn in turns if turn.nbytes not in covered]
 
 
 def barrier_seconds(world: World) -> float:
@@ -83,16 +96,27 @@ def schedule_of(world: World, collective: str, name: str, nbytes: int) -> Schedu
     return fitted(algorithm, nbytes, world.tuning.node_sizes).schedule(world.size)
 
 
-def _measure(world: World, collective: str, names: Sequence[str], memory: Memory, rounds: int, times: Times) -> None:
-    ways: list[Way] = []
+def _turn(world: World, window: np.ndarray, nbytes: int, rounds: int) -> Turn:
+    before, seconds = barrier_seconds(world), dict[Key, float]()
+    for collective, names in MEASURED.items():
+        count = KINDS[collective].elements(nbytes, window.dtype.itemsize, world.size)
+        memory = Memory.of(world, collective, window, count)
+        ways = _ways(world, collective, names, memory)
+        calls = calls_in_a_row(nbytes)
+        found = take_turns(world, [way.run for way in ways], rounds, calls, uncounted(calls))
+        for way, quartile in zip(ways, np.quantile(found, QUANTILE, axis=0).tolist(), strict=True):
+            seconds[way.engine, collective, way.algorithm] = quartile
+            way.free()
+    return Turn(nbytes, seconds, (before, barrier_seconds(world)))
+
+
+def _ways(world: World, collective: str, names: Sequence[str], memory: Memory) -> list[Way]:
+    """Those that apply at this number of ranks."""
+    ways = []
     for engine in world.engines:
         for name in names:
             try:
                 ways.append(our_way(world, collective, memory, name, engine, adhoc=False))
-            except UsageError:  # it does not apply at this number of ranks
+            except UsageError:
                 continue
-    calls = calls_in_a_row(memory.nbytes)
-    seconds = take_turns(world, [way.run for way in ways], rounds, calls, uncounted(calls))
-    for way, found in zip(ways, np.quantile(seconds, QUANTILE, axis=0).tolist(), strict=True):
-        times.setdefault((way.engine, collective, way.algorithm, memory.nbytes), []).append(found)
-        way.free()
+    return ways

@@ -21,8 +21,8 @@ AXES = (Network(1.0, 0.0, 0.0), Network(0.0, 1.0, 0.0), Network(0.0, 0.0, 1.0))
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """`barrier`: seconds that one took meanwhile. It tells how near ranks are to each other, such as whether their cores
-    share a cache, which follows from how they are bound, and on a virtual machine may change by the minute. `models` by
+    """`barrier`: seconds that one took meanwhile, which tells how near ranks are to each other: whether their cores
+    share a cache. That follows from how they are bound, and on a virtual machine may change by the minute. `models` by
     engine; `flat`: alpha, beta and gamma of messages, as `mpitrain price` takes them."""
 
     place: Place

@@ -34,6 +34,7 @@ class Walk:
         ended: list[float] = []
         before: list[int | None] = []  # what each part came after last
         latest: dict[int, int] = {}  # each rank's last part
+        slowest: list[int] = []  # the part that ends last, when each call has ended
         for number, call in enumerate(self._calls):
             for at, (seconds, (part, after)) in enumerate(zip((call @ costs).tolist(), self._order, strict=True)):
                 last = latest.get(part.rank)
@@ -44,20 +45,22 @@ class Walk:
                 before.append(last)
                 ended.append(began + seconds)
                 latest[part.rank] = number * size + at
-        return self._along(max(latest.values(), key=lambda part: ended[part]), before)
+            slowest.append(max(latest.values(), key=lambda part: ended[part]))
+        found = (self._along(slowest[-1], before) - self._along(slowest[FIRST - 1], before)) / COUNTED
+        everything = self._calls[-1].sum(axis=0)
+        for first in self._moved:
+            knots = slice(first, first + len(KNOTS))
+            found[self._beside : self._beside + len(KNOTS)] += np.maximum(everything[knots] - found[knots], 0)
+        return found
 
     def _along(self, part: int | None, before: Sequence[int | None]) -> np.ndarray:
+        """All terms on the longest way to a part."""
         size = len(self._order)
         found = np.zeros(self._calls[0].shape[1])
-        while part is not None and part >= FIRST * size:
+        while part is not None:
             found += self._calls[part // size][part % size]
             last = before[part]
             if last is not None and self._order[last % size].part.rank != self._order[part % size].part.rank:
                 found[self._signal] += 1
             part = last
-        found /= COUNTED
-        everything = self._calls[-1].sum(axis=0)
-        for first in self._moved:
-            knots = slice(first, first + len(KNOTS))
-            found[self._beside : self._beside + len(KNOTS)] += np.maximum(everything[knots] - found[knots], 0)
         return found
