@@ -119,6 +119,16 @@ def test_whose_cache_holds_what():
     assert (root, leaf) == ({}, {})  # what is short is counted in `short_bytes`
 
 
+def test_messages_from_private_memory():
+    """Scratch, and the copy of what it gave that a rank works on in a reduce, are no memory that ranks share."""
+    n = 8 * KIB
+    _, leaf = of_second_call(message_parts(schedule("scan", "recursive_doubling"), n, 1))
+    assert (leaf["pull_private"], leaf["combine"], "pull" in leaf) == (n, n, False)
+    root, other = of_second_call(message_parts(schedule("reduce", "direct"), n, 1))
+    assert (root["pull_private"], other["pull"]) == (n, n / 2)  # of the copy: a half to sum, and a half summed
+    assert (root.get("copy"), other["copy"]) == (None, n)  # what it gave, to work on
+
+
 def test_costs_between_knots():
     assert shares(100, 100) == pytest.approx([1, *[0] * 9])
     assert shares(64 * KIB, 128 * KIB) == pytest.approx([0.5, 0.5, *[0] * 8])
