@@ -23,20 +23,19 @@ PLACE = Place("Some MPI 1", ranks=2, nodes=1, ranks_per_node=2, crowded=False)
 
 
 def test_what_is_calibrated_tells_what_to_expect(mpitrain, tmp_path):
-    """On 2 ranks, and then a bench in another job, of algorithms and sizes that were not measured, and of another
-    place."""
-    quick = ("--rounds", 1, "--nbytes", "1K,16K,256K")
+    """On 2 ranks, and then a bench in another job, of algorithms and a size that were not measured."""
+    quick = ("--rounds", 1, "--nbytes", "1K,64K")
     code, out, err = mpitrain("calibrate", *quick, "--out", "c.json", ranks=2)
     assert (code, err) == (0, "")
     assert out.startswith("turn 1 of 1 ...\n\n2 ranks on 1 node, ")
-    assert len(re.findall(r"^  fitted to 30 runs; absolute error: median \d+\.\d%, mean ", out, re.MULTILINE)) == 2
+    assert len(re.findall(r"^  fitted to 20 runs; absolute error: median \d+\.\d%, mean ", out, re.MULTILINE)) == 2
     assert re.search(r"^flat network: --alpha \S+ --beta \S+ --gamma \S+, for mpitrain price$", out, re.MULTILINE)
     assert out.endswith("c.json: use it with mpitrain bench --predict c.json; c.toml: the flat network\n")
     (place,) = json.loads((tmp_path / "c.json").read_text())["places"]
     assert (place["ranks"], [*place["engines"]], place["about"]["nbytes"]) == (
         2,
         ["shared", "mpi"],
-        [1024, 16384, 262144],
+        [1024, 65536],
     )
     assert len(place["about"]["algorithms"]) == sum(map(len, MEASURED.values())) == 10
     network = tomllib.loads((tmp_path / "c.toml").read_text())
@@ -58,10 +57,6 @@ def test_what_is_calibrated_tells_what_to_expect(mpitrain, tmp_path):
         len(re.findall(r"^      4,096 \w+ +(?:mpi|shared) +\d+\.\d +\d+\.\d +[+-]\d+\.\d%$", out, re.MULTILINE)) == 12
     )
     assert re.fullmatch(r"12 runs, absolute error: median .+%, mean .+%, largest .+%; beside .+: median .+%", lines[-1])
-
-    code, out, err = mpitrain("bench", "--nbytes", "4K", "--predict", "c.json", ranks=3)
-    assert code == 2
-    assert (out + err).count("mpitrain: --predict c.json: expected a calibration of 3 ranks on 1 node, ") == 1
 
 
 ONE_LINE_FAULTS = {
