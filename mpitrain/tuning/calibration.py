@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mpitrain.analysis.network import Network
 from mpitrain.analysis.price import price
+from mpitrain.network import Network
 from mpitrain.tuning.cost_model import CostModel, Sample
 from mpitrain.tuning.least_squares import nonnegative
 from mpitrain.tuning.measured import Place
@@ -16,7 +16,15 @@ from mpitrain.tuning.measured import Place
 APART = 1.15
 """How many times longer a barrier takes where ranks are no longer as near to each other."""
 
-AXES = (Network(1.0, 0.0, 0.0), Network(0.0, 1.0, 0.0), Network(0.0, 0.0, 1.0))
+AXES = (Network.flat(1.0, 0.0, 0.0), Network.flat(0.0, 1.0, 0.0), Network.flat(0.0, 0.0, 1.0))
+
+
+class Flat(NamedTuple):
+    """Seconds a message, a byte sent, and a byte reduced: a flat network."""
+
+    alpha: float
+    beta: float
+    gamma: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +36,7 @@ class Calibration:
     place: Place
     barrier: float
     models: Mapping[str, CostModel]
-    flat: Network
+    flat: Flat
     machine: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,10 +57,10 @@ def nearest(calibrations: Sequence[Calibration], barrier: float) -> Calibration:
     return min(calibrations, key=lambda c: abs(log(c.barrier / barrier)))
 
 
-def flat_network(samples: Sequence[Sample]) -> Network:
+def flat_network(samples: Sequence[Sample]) -> Flat:
     """The alpha, beta and gamma with which the samples' prices come nearest to what was measured, relatively."""
     rows = [[float(price(s.schedule, s.nbytes, axis)) / s.seconds for axis in AXES] for s in samples]
-    return Network(*nonnegative(np.array(rows), np.ones(len(rows))).tolist())
+    return Flat(*nonnegative(np.array(rows), np.ones(len(rows))).tolist())
 
 
 def flat_network_text(calibration: Calibration) -> str:

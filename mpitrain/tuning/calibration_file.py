@@ -29,9 +29,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mpitrain.analysis.network import Network
 from mpitrain.errors import UsageError
-from mpitrain.tuning.calibration import Calibration
+from mpitrain.tuning.calibration import Calibration, Flat
 from mpitrain.tuning.cost_model import CostModel, Errors
 from mpitrain.tuning.json_text import Wrong, of_kind, place_in, shown
 from mpitrain.tuning.measured import Place
@@ -102,7 +101,7 @@ def _parsed(content: Any) -> tuple[Calibration, ...]:
                 place,
                 _above_0(entry.get("barrier_us"), f"{where}, barrier_us") / 1e6,
                 {engine: _model(engine, found, f"{where}, engines, {engine}") for engine, found in engines.items()},
-                Network(alpha, beta, gamma),
+                Flat(alpha, beta, gamma),
                 of_kind(entry.get("machine", {}), dict, f"{where}, machine"),
                 of_kind(entry.get("about", {}), dict, f"{where}, about"),
             )

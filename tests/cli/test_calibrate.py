@@ -6,7 +6,6 @@ import tomllib
 
 import pytest
 
-from mpitrain.analysis.network import Network
 from mpitrain.cli import main
 from mpitrain.cli.bench_predict import nearness, predict
 from mpitrain.cli.bench_predict import table as predicted_table
@@ -14,7 +13,7 @@ from mpitrain.cli.calibrate_measure import MEASURED, Turn, steady
 from mpitrain.cli.calibrate_table import table
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.tuning import Place
-from mpitrain.tuning.calibration import Calibration
+from mpitrain.tuning.calibration import Calibration, Flat
 from mpitrain.tuning.choose import Tuning
 from mpitrain.tuning.cost_model import CostModel, Errors
 from mpitrain.tuning.terms import COUNTED, KNOTS, MOVING
@@ -104,7 +103,7 @@ def calibration(barrier=5e-7):
         "shared": model("shared", {"call": 1.0, "group": 0.25, "wait": 0.5}, {"copy": 16, "combine": 64}),
         "mpi": model("mpi", {"call": 1.0, "stage": 2.0, "receive_long": 1.5}, {"pull": 32, "write": 32}),
     }
-    return Calibration(PLACE, barrier, models, Network(1.5e-6, 8e-11, 5e-11))
+    return Calibration(PLACE, barrier, models, Flat(1.5e-6, 8e-11, 5e-11))
 
 
 PRINTED = """\

@@ -6,12 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mpitrain.analysis.network import Network
 from mpitrain.analysis.price import price
 from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.network import Network, read
 from mpitrain.tuning import Place
 from mpitrain.tuning.caches import moved_bytes
-from mpitrain.tuning.calibration import Calibration, alike, flat_network, flat_network_text, nearest, with_another
+from mpitrain.tuning.calibration import Calibration, Flat, alike, flat_network, flat_network_text, nearest, with_another
 from mpitrain.tuning.cost_model import CostModel, Errors, Sample, fit
 from mpitrain.tuning.least_squares import nonnegative
 from mpitrain.tuning.message_parts import message_parts
@@ -203,7 +203,7 @@ def test_disturbed_samples_do_not_count():
 
 
 def test_a_flat_network_is_found_again():
-    network = Network(2e-6, 3e-10, 5e-11)
+    network = Network.flat(2e-6, 3e-10, 5e-11)
     samples = [
         Sample(found, nbytes, float(price(found, nbytes, network)))
         for found in (schedule("allreduce", name, 4) for name in ("ring", "recursive_doubling", "halving_doubling"))
@@ -218,16 +218,19 @@ THERE = HERE._replace(ranks=8, ranks_per_node=8, crowded=True)
 
 
 def calibration(place, barrier, **about):
-    return Calibration(place, barrier, {}, Network(1.5e-6, 8e-11, 5e-11), {}, about)
+    return Calibration(place, barrier, {}, Flat(1.5e-6, 8e-11, 5e-11), {}, about)
 
 
-def test_a_flat_network_as_toml():
+def test_a_flat_network_as_toml(tmp_path):
     text = flat_network_text(calibration(HERE, 5e-7))
     assert text == (
         "# 2 ranks on 1 node, a core for each rank, Some MPI 1\n"
         'topology = "flat"\nalpha = 1.5e-06\nbeta = 8e-11\ngamma = 5e-11\n'
     )
     assert tomllib.loads(text) == {"topology": "flat", "alpha": 1.5e-6, "beta": 8e-11, "gamma": 5e-11}
+    (tmp_path / "net.toml").write_text(text)
+    network, same = read(tmp_path / "net.toml"), Network.flat(1.5e-6, 8e-11, 5e-11)
+    assert (network.topology, network.gamma) == (same.topology, same.gamma)
 
 
 def test_a_place_has_a_calibration_for_each_nearness():

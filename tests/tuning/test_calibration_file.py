@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mpitrain.analysis.network import Network
 from mpitrain.errors import UsageError
 from mpitrain.tuning import Place
-from mpitrain.tuning.calibration import Calibration
+from mpitrain.tuning.calibration import Calibration, Flat
 from mpitrain.tuning.calibration_file import as_text, of_place, parsed, read_calibrations
 from mpitrain.tuning.cost_model import CostModel, Errors
 from mpitrain.tuning.terms import COUNTED, KNOTS, MOVING
@@ -30,14 +29,14 @@ def calibration(place=TWO, barrier=5e-7):
         )
         for engine in COUNTED
     }
-    return Calibration(place, barrier, models, Network(1.5e-6, 8e-11, 0.0), {"cores": 2}, {"rounds": 15})
+    return Calibration(place, barrier, models, Flat(1.5e-6, 8e-11, 0.0), {"cores": 2}, {"rounds": 15})
 
 
 def test_it_is_read_as_it_was_written():
     text = as_text((calibration(), calibration(barrier=7e-7), calibration(EIGHT)))
     first, second, third = parsed(text, "here")
     assert ((first.place, first.barrier), second.barrier, third.place) == ((TWO, pytest.approx(5e-7)), 7e-7, EIGHT)
-    assert (first.machine, first.about, first.flat) == ({"cores": 2}, {"rounds": 15}, Network(1.5e-6, 8e-11, 0.0))
+    assert (first.machine, first.about, first.flat) == ({"cores": 2}, {"rounds": 15}, Flat(1.5e-6, 8e-11, 0.0))
     for engine, model in calibration().models.items():
         read = first.models[engine]
         assert (read.eager, read.tile, read.samples, read.errors) == (4096, 262144, 120, model.errors)
