@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from mpitrain import __version__
 from mpitrain.cli.bench import bench
+from mpitrain.cli.calibrate import calibrate
 from mpitrain.cli.configuration import from_toml
 from mpitrain.cli.doctor import doctor
 from mpitrain.cli.draw import draw
@@ -40,6 +41,7 @@ app.command(doctor)
 app.command(bench)
 app.command(tune)
 app.command(explain)
+app.command(calibrate)
 app.default(train)
 
 

@@ -44,7 +44,7 @@ ONE_LINE_FAULTS = {
     (
         "frobnicate",
     ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, scale, draw, doctor, bench, tune, "
-    "explain), then options",
+    "explain, calibrate), then options",
     ("prove", "allreduces"): (f"no collective 'allreduces': expected one of {', '.join(CATALOGUE)}"),
     ("prove", "bcast", "--algorithm", "ring"): (
         "no algorithm 'ring' for bcast: expected one that `mpitrain prove bcast` lists, or library"

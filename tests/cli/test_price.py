@@ -85,7 +85,7 @@ FAULTS = {
     ("--beta", "1", "--network", "flat"): "--beta and --network: expected one or the other",
     ("allgatherv",): f"no collective 'allgatherv': expected one of {', '.join(CATALOGUE)}",
     ("bcast", "--algorithm", "ring"): (
-        f"no algorithm 'ring' for bcast: expected one of {', '.join(CATALOGUE['bcast'])}, library"
+        "no algorithm 'ring' for bcast: expected one that `mpitrain prove bcast` lists, or library"
     ),
     ("--algorithm", "library"): (
         "library.allreduce is opaque: its steps are the library's own, there is nothing to price"
