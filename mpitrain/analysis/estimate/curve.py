@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -85,10 +85,10 @@ def curves(collective: str, ranks: int, network: Network) -> list[Curve]:
 
 def nodes_of(network: Network, ranks: int) -> int | tuple[int, ...]:
     """The parameter `ranks_per_node` that fits: none where every rank is a node of its own."""
-    each = [len(list(node)) for _, node in groupby(map(network.node, range(ranks)))]
+    each = network.node_sizes(ranks)
     if max(each) == 1:
         return ()
-    return each[0] if all(count == each[0] for count in each[:-1]) else tuple(each)
+    return each[0] if all(count == each[0] for count in each[:-1]) else each
 
 
 def best(curves: Sequence[Curve], nbytes: int) -> Curve:
