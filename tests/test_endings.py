@@ -53,6 +53,28 @@ def test_a_rank_that_raises_ends_the_whole_job(launch, tmp_path):
     assert wait_until(lambda: not any(map(alive, pids)), 10)
 
 
+ALL_FAIL = """
+from mpitrain.cli import main
+from mpitrain.errors import UsageError
+from mpitrain.training.trainer import Trainer
+
+def failing(self):
+    raise UsageError("no more paper")
+Trainer.step = failing
+main(["--progress", "plain"])
+"""
+
+
+def test_what_all_ranks_raise_is_told_by_the_first(launch, tmp_path):
+    """The launcher's SIGTERM reaches the others while they let it speak."""
+    (tmp_path / "fails.py").write_text(ALL_FAIL)
+    process = launch(3, "fails.py")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert (out + err).count("mpitrain: rank 0 of 3: no more paper\n") == (out + err).count("no more paper") == 1
+    assert "Traceback" not in out + err
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("ranks", [0, 2])
 def test_a_signal_leaves_whole_files_with_the_metrics_so_far(launch, tmp_path, ranks, ending):

@@ -43,6 +43,16 @@ def test_a_wrong_option_is_one_line_of_rank_0(mpitrain):
     assert "Traceback" not in out + err
 
 
+@pytest.mark.parametrize("command", [("--steps", 2), ("bench", "step", "--steps", 1)], ids=["train", "bench"])
+def test_an_algorithm_that_does_not_fit_the_ranks_is_one_line_of_rank_0(mpitrain, tmp_path, command):
+    code, out, err = mpitrain(*command, "--algorithm", "hierarchical(ranks_per_node=3+3)", ranks=2)
+    assert code == 2
+    fault = "mpitrain: --algorithm hierarchical(ranks_per_node=3+3): ranks_per_node=3+3 at size 2: expected 1 or more, "
+    assert (out + err).count(f"{fault}2 in all\n") == (out + err).count("mpitrain: ") == 1
+    assert "Traceback" not in out + err
+    assert not list(tmp_path.glob("runs/*"))
+
+
 def test_a_truncated_file_is_one_line_of_rank_0(mpitrain, tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes.fromhex("00000803 0000000a 0000001c 0000001c") + bytes(99))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(bytes.fromhex("00000801 0000000a") + bytes(10))

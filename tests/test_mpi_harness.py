@@ -23,6 +23,7 @@ def pytest_on_3_ranks(tmp_path):
         (tmp_path / "conftest.py").write_text(CONFTEST.read_text() + limits)
         (tmp_path / "test_it.py").write_text(HEAD + tests)
         program = (sys.executable, "-m", "pytest", "--with-mpi", "-rA", "--color=no", "-p", "no:cacheprovider")
+        program += ("-p", "no:hypothesispytest")  # which loads all of hypothesis at the end, on every rank
         try:
             launch = plan(os.environ, survey(os.environ), 3, (*program, "test_it.py"))
         except UsageError as error:

@@ -4,7 +4,7 @@ import time
 
 from mpitrain.cli.schedules import Ranks, algorithms, check_ranks
 from mpitrain.collectives.algorithm import Algorithm, Opaque
-from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.collectives.catalogue import CATALOGUE, near
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 
@@ -32,8 +32,8 @@ def prove(collective: str | None = None, *, algorithm: str | None = None, ranks:
     name = algorithm and algorithm.partition("(")[0]
     families = [collective] if collective else [c for c in CATALOGUE if name is None or name in CATALOGUE[c]]
     if not families:
-        names = ", ".join(sorted({name for family in CATALOGUE.values() for name in family}))
-        raise UsageError(f"no algorithm {algorithm!r}: expected one of {names}")
+        names = {name for family in CATALOGUE.values() for name in family}
+        raise UsageError(f"no algorithm {algorithm!r}: expected {near(algorithm or '', names)}")
     for family in families:
         for found in algorithms(family, algorithm).values():
             if isinstance(found, Opaque):

@@ -1,7 +1,8 @@
 """Every algorithm, by collective and name. To add one, write its file and add its line here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from mpitrain.collectives import (
     bidirectional_ring,
@@ -129,7 +130,7 @@ WRITTEN = re.compile(r"(\w+)(?:\((\w+=[\w+]+(?:, *\w+=[\w+]+)*)\))?")
 
 
 def find(collective: str, name: str) -> Algorithm | Opaque:
-    """The algorithm so called, as "ring" or "chain(segments=16)"; `ScheduleError` lists the names that exist."""
+    """The algorithm so called, as "ring" or "chain(segments=16)"; `ScheduleError` says what may have been meant."""
     if collective not in KINDS:
         raise ScheduleError(f"no collective {collective!r}: expected one of {', '.join(KINDS)}")
     in_mpi = KINDS[collective].in_mpi
@@ -138,11 +139,18 @@ def find(collective: str, name: str) -> Algorithm | Opaque:
     written = WRITTEN.fullmatch(name)
     algorithm = CATALOGUE.get(collective, {}).get(written[1]) if written else None
     if written is None or algorithm is None:
-        names = [*CATALOGUE.get(collective, {}), *([LIBRARY] if in_mpi else [])]
-        raise ScheduleError(f"no algorithm {name!r} for {collective}: expected one of {', '.join(names)}")
+        expected = near(name, CATALOGUE.get(collective, {}), collective) + (f", or {LIBRARY}" if in_mpi else "")
+        raise ScheduleError(f"no algorithm {name!r} for {collective}: expected {expected}")
     if not written[2]:
         return algorithm
     return algorithm.with_given(**dict(_parameter(text) for text in written[2].split(",")))
+
+
+def near(name: str, names: Iterable[str], of: str = "") -> str:
+    """What to expect in the place of `name`: the nearest names, if any, and the command that lists all."""
+    listed = f"that `mpitrain prove{of and f' {of}'}` lists"
+    close = get_close_matches(name.partition("(")[0], list(names))
+    return f"{', '.join(close)} or another {listed}" if close else f"one {listed}"
 
 
 def _parameter(text: str) -> tuple[str, Value]:

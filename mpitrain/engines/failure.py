@@ -3,6 +3,7 @@
 Without this the others wait for ever for messages of a rank that is gone.
 """
 
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ def end_job_on_failure(world: World) -> None:
     def end(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, where: str) -> None:
         if issubclass(kind, KeyboardInterrupt):
             world.abort(130)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # from the launcher while this rank gives way: end in silence
         if issubclass(kind, UsageError | ScheduleError):
             if world.rank != 0:
                 time.sleep(1)  # most likely all ranks raise it, and one line is enough

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY, find
+from mpitrain.collectives.catalogue import ALLREDUCE, LIBRARY, find, near
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.models import RECIPES
@@ -178,7 +178,8 @@ class Config:
         if self.nesterov and self.momentum == 0:
             raise UsageError("--nesterov: expected a --momentum above 0 with it, found 0")
         names = ("auto", *ALLREDUCE, LIBRARY)
-        self._demand("algorithm", f"one of {', '.join(names)}", lambda value: value.partition("(")[0] in names)
+        expected = f"{near(self.algorithm, ALLREDUCE, 'allreduce')}, {LIBRARY}, or auto"
+        self._demand("algorithm", expected, lambda value: value.partition("(")[0] in names)
         if "(" in self.algorithm:
             try:
                 find("allreduce", self.algorithm)

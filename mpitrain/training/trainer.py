@@ -7,8 +7,11 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from mpitrain.collectives.algorithm import Algorithm
+from mpitrain.collectives.catalogue import find
+from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.data import Dataset, epoch_order, share
-from mpitrain.errors import Diverged
+from mpitrain.errors import Diverged, UsageError
 from mpitrain.models import MODELS
 from mpitrain.nn.cost import cost
 from mpitrain.nn.layer import Call
@@ -18,6 +21,7 @@ from mpitrain.nn.sequential import Sequential
 from mpitrain.optim import SGD, linear_decay, scaled
 from mpitrain.parallel.data import DataParallel, Exchanged
 from mpitrain.parallel.rows import rows
+from mpitrain.training.agreement import agreed
 from mpitrain.training.config import Config
 from mpitrain.world import World
 
@@ -51,6 +55,7 @@ class Trainer:
 
     def __init__(self, world: World, config: Config, dataset: Dataset):
         self.world, self.config, self.dataset = world, config, dataset
+        agreed(world, lambda: _check_algorithm(config.algorithm, world))
         self.global_batch = global_batch(config, dataset, world.size)
         self.steps_an_epoch = math.ceil(len(dataset.train_labels) / self.global_batch)
         self.steps = self.steps_an_epoch * config.epochs
@@ -152,6 +157,16 @@ def _finite(vector: np.ndarray) -> bool:
 def global_batch(config: Config, dataset: Dataset, size: int) -> int:
     """Samples of all ranks in a step; a batch larger than the data is all of the data."""
     return min(config.global_batch or config.batch * size, len(dataset.train_labels))
+
+
+def _check_algorithm(name: str, world: World) -> None:
+    """`UsageError` where the algorithm, with the parameters it was given, is none for so many ranks."""
+    algorithm = None if name == "auto" else find("allreduce", name)
+    try:
+        if isinstance(algorithm, Algorithm):
+            algorithm.schedule(world.size).program(world.rank)
+    except ScheduleError as error:
+        raise UsageError(f"--algorithm {name}: {error}") from None
 
 
 def _model(config: Config, dataset: Dataset) -> Sequential:

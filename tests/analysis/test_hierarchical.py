@@ -142,8 +142,8 @@ def test_nodes():
         ({"ranks_per_node": (3, 3, 1)}, "ranks_per_node=3+3+1 at size 8: expected 1 or more, 8 in all"),
         ({"ranks_per_node": (8, 0)}, "ranks_per_node=8+0 at size 8: expected 1 or more, 8 in all"),
         ({"ranks_per_node": -1}, "ranks_per_node=-1 at size 8: expected 1 or more, 8 in all"),
-        ({"inner": "bruck"}, "no algorithm 'bruck' for allreduce: expected one of ring, "),
-        ({"outer": "rnig"}, "no algorithm 'rnig' for allreduce: expected one of ring, "),
+        ({"inner": "bruck"}, "no algorithm 'bruck' for allreduce: expected one that "),
+        ({"outer": "rnig"}, "no algorithm 'rnig' for allreduce: expected ring or another that "),
         (
             {"outer": "library"},
             "library.allreduce is opaque: it cannot be part of another algorithm",

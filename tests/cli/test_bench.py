@@ -23,7 +23,7 @@ ONE_LINE_FAULTS = {
     ("bcast", "--nbytes", "1K,,2K"): "--nbytes : expected a number of bytes such as 4096, 64K or 100M",
     ("bcast", "--nbytes", "64k,1X"): "--nbytes 1X: expected a number of bytes such as 4096, 64K or 100M",
     ("bcast", "--algorithm", "ring"): (
-        f"no algorithm 'ring' for bcast: expected one of {', '.join(CATALOGUE['bcast'])}, library"
+        "no algorithm 'ring' for bcast: expected one that `mpitrain prove bcast` lists, or library"
     ),
     ("bcast", "--dtype", "f4"): (
         "--dtype f4: expected one of float16, bfloat16, float32, float64, int8, int16, int32, int64"

@@ -65,19 +65,26 @@ def test_parameters_are_given_in_the_name_and_shown_in_it():
 @pytest.mark.parametrize(
     ("collective", "name", "text"),
     [
-        ("allreduce", "ring(segments)", "no algorithm 'ring(segments)' for allreduce: expected one of ring, "),
+        ("allreduce", "ring(segments)", "no algorithm 'ring(segments)' for allreduce: expected ring, "),
         ("allreduce", "ring(at=1+x)", "at=1+x: expected numbers, such as at=3+3+2"),
         (
             "allreduce",
             "rnig",
-            f"no algorithm 'rnig' for allreduce: expected one of {', '.join(CATALOGUE['allreduce'])}, library",
+            "no algorithm 'rnig' for allreduce: expected ring or another that `mpitrain prove allreduce` lists, "
+            "or library",
         ),
         (
             "reduceall",
             "ring",
             f"no collective 'reduceall': expected one of {', '.join(KINDS)}",
         ),
-        ("gossip", "library", "no algorithm 'library' for gossip: expected one of one_peer_exponential"),
+        (
+            "bcast",
+            "binomial(radix=2)",
+            "no algorithm 'binomial(radix=2)' for bcast: expected binomial_tree or another that "
+            "`mpitrain prove bcast` lists, or library",
+        ),
+        ("gossip", "library", "no algorithm 'library' for gossip: expected one that `mpitrain prove gossip` lists"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(collective, name, text):

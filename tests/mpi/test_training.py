@@ -22,7 +22,7 @@ from mpitrain.training.trainer import Diverged, Trainer
 
 pytestmark = pytest.mark.mpi
 
-STEPS = 50
+STEPS = 25
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,10 @@ def config(**options):
     return Config(**{"global_batch": 61, "hidden": (32,), "epochs": 2} | options).completed()
 
 
-@pytest.mark.parametrize("algorithm", [*CATALOGUE["allreduce"], LIBRARY, "auto"])
+GIVEN = "hierarchical(ranks_per_node=2, inner=ring, outer=swing)"
+
+
+@pytest.mark.parametrize("algorithm", [*CATALOGUE["allreduce"], GIVEN, LIBRARY, "auto"])
 @pytest.mark.parametrize("bucket_bytes", [1, 1 << 20])
 def test_many_ranks_do_the_mathematics_of_one(world, fashion, alone, algorithm, bucket_bytes):
     trainer = Trainer(world, config(algorithm=algorithm, bucket_bytes=bucket_bytes), fashion)
@@ -56,6 +59,7 @@ def test_many_ranks_do_the_mathematics_of_one(world, fashion, alone, algorithm, 
     np.testing.assert_allclose(losses, alone[0], rtol=2e-4)
     np.testing.assert_allclose(trainer.values, alone[1], atol=2e-5)
     assert replicas_alike(trainer)
+    assert algorithm == "auto" or trainer.strategy.algorithms == algorithm
 
 
 def test_the_cnn_too(world, fashion):

@@ -111,7 +111,7 @@ def test_what_is_wrong_is_one_line(text):
 
 def test_an_algorithm_that_is_not_there_is_named():
     with pytest.raises(
-        UsageError, match=r"\(no algorithm 'rings' for allreduce: expected one of .*\), found \"mpi rin"
+        UsageError, match=r"\(no algorithm 'rings' for allreduce: expected ring, swing or another .*\), found \"mpi rin"
     ):
         parsed(changed((*ALLREDUCE, "microseconds", "mpi rings"), [1.0, 1.0]), "x")
 
