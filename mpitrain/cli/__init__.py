@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from mpitrain import __version__
 from mpitrain.cli.bench import bench
+from mpitrain.cli.calibrate import calibrate
 from mpitrain.cli.configuration import from_toml
 from mpitrain.cli.doctor import doctor
 from mpitrain.cli.draw import draw
@@ -16,6 +17,7 @@ from mpitrain.cli.explain import explain
 from mpitrain.cli.price import price
 from mpitrain.cli.prove import prove
 from mpitrain.cli.run import run
+from mpitrain.cli.scale import scale
 from mpitrain.cli.train import train
 from mpitrain.cli.tune import tune
 from mpitrain.collectives.schedule import ScheduleError
@@ -33,11 +35,13 @@ app.command(train)
 app.command(run)
 app.command(prove)
 app.command(price)
+app.command(scale)
 app.command(draw)
 app.command(doctor)
 app.command(bench)
 app.command(tune)
 app.command(explain)
+app.command(calibrate)
 app.default(train)
 
 

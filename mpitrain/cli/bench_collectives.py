@@ -9,12 +9,15 @@ from cyclopts import Parameter
 from mpitrain.cli.bandwidth import algorithm_bandwidth, bus_bandwidth
 from mpitrain.cli.bench_kinds import KINDS
 from mpitrain.cli.bench_options import DEFAULTS, Options, check_place, dtype_of
+from mpitrain.cli.bench_predict import calibrations_of, predict
+from mpitrain.cli.bench_predict import table as predicted_table
 from mpitrain.cli.bench_table import header, line, side_by_side, summary
 from mpitrain.cli.bench_ways import Memory, Way, check, library_way, named, our_ways
+from mpitrain.cli.calibrate_measure import barrier_seconds
 from mpitrain.cli.environment import environment
 from mpitrain.cli.explain import explained
 from mpitrain.cli.json_file import write_json
-from mpitrain.cli.turns import spread, take_turns
+from mpitrain.cli.turns import QUANTILE, calls_in_a_row, spread, take_turns, uncounted
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.training.agreement import agreed
 from mpitrain.world import World
@@ -39,6 +42,7 @@ def bench_collective(
 
     with init(options.engine, tuning=options.tuning) as world:
         agreed(world, lambda: check_place(world, options))
+        calibrations = agreed(world, lambda: calibrations_of(world, options))
         facts = environment(world)
         if options.explain:
             print(f"{explained(world, {collective: options.sizes})}\n", flush=True)
@@ -50,6 +54,9 @@ def bench_collective(
         if options.algorithm == "all":
             print(f"\n{side_by_side(records)}\n")
         print(summary(records, by_way=options.algorithm == "all"), flush=True)
+        if calibrations:
+            predict(world, calibrations, records)
+            print(f"\n{predicted_table(calibrations, records)}", flush=True)
         if options.json is not None and world.rank == 0:
             write_json(options.json, {"environment": facts, "records": records})
         if options.plot is not None:
@@ -84,10 +91,16 @@ def measure(world: World, collective: str, options: Options) -> Iterator[dict[st
         for side in sides:
             check(world, collective, side, options.seed)
         calls = calls_in_a_row(nbytes)
-        seconds = take_turns(world, [side.run for side in sides], options.rounds, calls)
+        if options.predict is None:
+            seconds, barrier = take_turns(world, [side.run for side in sides], options.rounds, calls), None
+        else:
+            began = barrier_seconds(world)
+            seconds = take_turns(world, [side.run for side in sides], options.rounds, calls, uncounted(calls))
+            barrier = min(began, barrier_seconds(world))
         for number, way in enumerate(ways):
             way.free()
-            yield record_of(world, collective, options, way, calls, seconds[:, [number, -1]], why_not)
+            record = record_of(world, collective, options, way, calls, seconds[:, [number, -1]], why_not)
+            yield record if barrier is None else record | {"barrier_us": barrier * 1e6}
 
 
 def library_or_reason(world: World, collective: str, memory: Memory) -> tuple[Way | None, str | None]:
@@ -95,11 +108,6 @@ def library_or_reason(world: World, collective: str, memory: Memory) -> tuple[Wa
         return library_way(world, collective, memory), None
     except ScheduleError as error:
         return None, str(error).partition(":")[0]  # without the advice to take ours: we do
-
-
-def calls_in_a_row(nbytes: int) -> int:
-    """Of one sample: enough that the clock and the way out of the barrier do not count for small data."""
-    return max(1, min(100, (16 << 20) // max(nbytes, 1)))
 
 
 def record_of(
@@ -121,6 +129,7 @@ def record_of(
         "why": way.why,
         "rounds": options.rounds,
         "calls": calls,
+        "quartile_us": float(np.quantile(seconds[:, 0], QUANTILE)) * 1e6,
         "median_us": ours.median,
         "min_us": ours.least,
         "max_us": ours.most,

@@ -20,6 +20,9 @@ DTYPES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32",
 PICTURES = (".svg", ".png", ".pdf")
 SIZES = ("1K", "64K", "256K", "1M", "4M", "16M", "64M")
 
+CALIBRATED = {"dtype": "float32", "memory": "window", "call": "plan"}
+"""How `calibrate` measures; of other calls it says nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -52,6 +55,8 @@ class Options:
         File of `mpitrain tune` by which auto chooses. Default: the one that MPITRAIN_TUNING names, if any.
     explain
         Say first what auto takes, why, and what would come second.
+    predict
+        File of `mpitrain calibrate`: say beside what was measured what was to be expected, and how well that fits.
     """
 
     nbytes: Annotated[tuple[str, ...], Parameter(consume_multiple=(1, None), negative="", show_default=" ".join)] = (
@@ -68,6 +73,7 @@ class Options:
     plot: Annotated[Path | None, Parameter(negative="")] = None
     tuning: Annotated[Path | None, Parameter(negative="")] = None
     explain: Annotated[bool, Parameter(negative="")] = False
+    predict: Annotated[Path | None, Parameter(negative="")] = None
 
     @property
     def sizes(self) -> list[int]:
@@ -86,6 +92,10 @@ class Options:
                 raise UsageError(f"--{name} {value}: expected {least} or more")
         if self.plot is not None and KINDS[collective].bus is None:
             raise UsageError(f"--plot {self.plot}: expected a collective with data, which {collective} has not")
+        if self.predict is not None:
+            for name, wanted in CALIBRATED.items():
+                if (found := getattr(self, name)) != wanted:
+                    raise UsageError(f"--predict {self.predict}: expected --{name} {wanted}, found {found}")
         if not self.sizes:
             raise UsageError("--nbytes: expected one size or more, found none")
 

@@ -4,14 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mpitrain.errors import UsageError
+from mpitrain.cli.whole_file import write_whole
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """The file appears whole or not at all. `UsageError` if there can be no such file."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_text(json.dumps(content, indent=2) + "\n")
-        unfinished.replace(path)
-    except OSError as error:
-        raise UsageError(f"--json {path}: cannot be written: {error.strerror}") from None
+    write_whole("--json", path, json.dumps(content, indent=2) + "\n")

@@ -11,6 +11,7 @@ from mpitrain.cli.bench_options import check_room, check_writable
 from mpitrain.cli.environment import environment
 from mpitrain.cli.explain import Sizes, collectives_of, sizes_of
 from mpitrain.cli.tune_measure import measure
+from mpitrain.cli.whole_file import write_whole
 from mpitrain.errors import UsageError
 from mpitrain.training.agreement import agreed
 from mpitrain.training.config import Whole
@@ -112,11 +113,11 @@ def _cost(seconds: Mapping[Way, tuple[float, ...]], way: Way, at: int) -> str:
 def _write(world: World, out: Path, tables: tuple[PlaceTable, ...], export: tuple[str, Path] | None) -> None:
     if world.rank != 0:
         return
-    _replace("--out", out, as_text(tables))
+    write_whole("--out", out, as_text(tables))
     print(f"\n{out}: {_places(tables)}; use it with MPITRAIN_TUNING={out}, or --tuning {out}")
     if export is not None:
         path = export[1]
-        _replace("--export openmpi", path, rules(tables))
+        write_whole("--export openmpi", path, rules(tables))
         print(
             f"{path}: rules for Open MPI; use them with OMPI_MCA_coll_tuned_use_dynamic_rules=1 "
             f"OMPI_MCA_coll_tuned_dynamic_rules_filename={path.absolute()}"
@@ -125,13 +126,3 @@ def _write(world: World, out: Path, tables: tuple[PlaceTable, ...], export: tupl
 
 def _places(tables: Iterable[PlaceTable]) -> str:
     return "; ".join(f"{', '.join(table.collectives)} at {table.place}" for table in tables)
-
-
-def _replace(option: str, path: Path, text: str) -> None:
-    """The file appears whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_text(text)
-        unfinished.replace(path)
-    except OSError as error:
-        raise UsageError(f"{option} {path}: cannot be written: {error.strerror}") from None

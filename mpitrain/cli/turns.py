@@ -15,6 +15,22 @@ import numpy as np
 
 from mpitrain.world import World
 
+QUANTILE = 0.25
+"""Of samples, what to compare predictions with: other programs only ever add to a time, so the lower ones tell more."""
+
+FEW_CALLS = 16
+"""A sample of fewer calls finds another way's data in the caches, unless a call that does not count goes before."""
+
+
+def calls_in_a_row(nbytes: int) -> int:
+    """Of one sample: enough that the clock and the way out of the barrier do not count for small data."""
+    return max(1, min(100, (16 << 20) // max(nbytes, 1)))
+
+
+def uncounted(calls: int) -> int:
+    """How many calls should go before a sample of so many."""
+    return 1 if calls < FEW_CALLS else 0
+
 
 class Spread(NamedTuple):
     """Of samples, in their unit."""

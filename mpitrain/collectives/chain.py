@@ -49,11 +49,15 @@ def reduce(rank: int, size: int, segments: int, root: int = 0) -> Iterator[Step]
     sizes      any
     paper      Pjesivac-Grbovic et al., Cluster Computing 10(2), 2007
     """
-    path = [*range(root + 1, size), *reversed(range(root)), root]
+
+    def rank_at(place: int) -> int:
+        up = root + 1 + place
+        return root if place % size == size - 1 else up if up < size else size - 2 - place
+
     is_first = 0 < root < size - 1
     if rank != root:
-        at = path.index(rank)
-        before, after = path[at - 1], path[at + 1]
+        at = rank - root - 1 if rank > root else size - 2 - rank
+        before, after = rank_at(at - 1), rank_at(at + 1)
         side = LEFT if rank > root else RIGHT
         yield from link(
             segments,
@@ -62,13 +66,13 @@ def reduce(rank: int, size: int, segments: int, root: int = 0) -> Iterator[Step]
         )
     elif is_first:
         for k in range(segments + size - 1):
-            send = [Send(path[0], k)] if k < segments else []
-            recv = [Copy(path[-2], k - size + 1)] if k >= size - 1 else []
+            send = [Send(rank_at(0), k)] if k < segments else []
+            recv = [Copy(rank_at(size - 2), k - size + 1)] if k >= size - 1 else []
             if send or recv:
                 yield Step(send=send, recv=recv)
     elif size > 1:
         side = RIGHT if root == 0 else LEFT
-        yield from link(segments, receive=lambda segment: Reduce(path[-2], segment, side), send=None)
+        yield from link(segments, receive=lambda segment: Reduce(rank_at(size - 2), segment, side), send=None)
 
 
 def link(

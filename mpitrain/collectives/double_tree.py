@@ -41,19 +41,16 @@ def bcast(rank: int, size: int, segments: int, root: int = 0) -> Iterator[Step]:
     paper      Sanders, Speck and Traeff, Parallel Computing 35(12), 2009
     """
     me, trees = (rank - root) % size, two_trees(size)
-    steps: dict[int, Step] = {}
+    receives: dict[int, Copy] = {}
+    sends: dict[int, Send] = {}
     for segment in range(segments):
         tree, turn = trees[segment % 2], 2 * (segment // 2)
         if me != 0:
-            receive = Copy((tree.parents[me] + root) % size, segment)
-            at = tree.starts[me] + turn
-            steps[at] = steps.get(at, Step())._replace(recv=(receive,))
+            receives[tree.starts[me] + turn] = Copy((tree.parents[me] + root) % size, segment)
         for child in tree.children[me]:
-            send = Send((child + root) % size, segment)
-            at = tree.starts[child] + turn
-            steps[at] = steps.get(at, Step())._replace(send=(send,))
-    for at in sorted(steps):
-        yield steps[at]
+            sends[tree.starts[child] + turn] = Send((child + root) % size, segment)
+    for at in sorted(receives.keys() | sends.keys()):
+        yield Step([sends[at]] if at in sends else (), [receives[at]] if at in receives else ())
 
 
 @collective("reduce", chunks=per_segment, segments=4)

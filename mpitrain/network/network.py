@@ -7,6 +7,7 @@ Network.fat_tree((16, 8), alpha=1.5e-6, beta=8e-11, gamma=5e-11, oversubscriptio
 """
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from mpitrain.network.topology import FatTree, Flat, Link, Nodes, Number, Route, Topology, Torus, Wire
@@ -119,8 +120,7 @@ class Network:
 
     def node_sizes(self, ranks: int) -> tuple[int, ...]:
         """How many of so many ranks each node has."""
-        nodes = [self.node(rank) for rank in range(ranks)]
-        return tuple(nodes.count(node) for node in range(nodes[-1] + 1))
+        return tuple(len(list(node)) for _, node in groupby(map(self.node, range(ranks))))
 
     @property
     def alpha(self) -> Number:

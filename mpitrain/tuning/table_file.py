@@ -30,10 +30,10 @@ from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.tuning.choice import Way
-from mpitrain.tuning.measured import Measured, Place, PlaceTable
+from mpitrain.tuning.json_text import Wrong, of_kind, place_in, shown
+from mpitrain.tuning.measured import Measured, PlaceTable
 
 FORMAT, VERSION = "mpitrain tuning", 1
-PLACE_KINDS = {"mpi_library": str, "ranks": int, "nodes": int, "ranks_per_node": int, "crowded": bool}
 AGAIN = "make it anew with `mpirun -n N python -m mpitrain tune --out FILE`"
 
 
@@ -58,7 +58,7 @@ def read_tables(given: str | Path | None, option: str = "--tuning") -> tuple[Pla
 
 def as_text(tables: tuple[PlaceTable, ...]) -> str:
     content = {"format": FORMAT, "version": VERSION, "places": [_place(table) for table in tables]}
-    return f"{_shown(content, '')}\n"
+    return f"{shown(content)}\n"
 
 
 def parsed(text: str, source: str) -> tuple[PlaceTable, ...]:
@@ -69,35 +69,27 @@ def parsed(text: str, source: str) -> tuple[PlaceTable, ...]:
         raise UsageError(f"{source}: expected a tuning table in JSON: {error}; {AGAIN}") from None
     try:
         return _parsed(content)
-    except _Wrong as wrong:
+    except Wrong as wrong:
         raise UsageError(f"{source}: {wrong}; {AGAIN}") from None
-
-
-class _Wrong(Exception):
-    """What is wrong in a table: where, expected, found."""
-
-    def __init__(self, where: str, expected: str, found: object):
-        shown = json.dumps(found)
-        super().__init__(f"{where}: expected {expected}, found {shown if len(shown) < 60 else f'{shown[:57]}...'}")
 
 
 def _parsed(content: Any) -> tuple[PlaceTable, ...]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else content
-        raise _Wrong("format", f'"{FORMAT}"', found)
+        raise Wrong("format", f'"{FORMAT}"', found)
     if content.get("version") != VERSION:
-        raise _Wrong("version", f"{VERSION}, which this mpitrain reads", content.get("version"))
+        raise Wrong("version", f"{VERSION}, which this mpitrain reads", content.get("version"))
     tables = []
-    for number, entry in enumerate(_of_kind(content.get("places"), list, "places")):
+    for number, entry in enumerate(of_kind(content.get("places"), list, "places")):
         where = f"place {number + 1}"
-        entry = _of_kind(entry, dict, where)
-        place = Place(**{key: _of_kind(entry.get(key), kind, f"{where}, {key}") for key, kind in PLACE_KINDS.items()})
+        entry = of_kind(entry, dict, where)
+        place = place_in(entry, where)
         tables.append(
             PlaceTable(
                 place,
                 _collectives(entry, "collectives", where, _check_ours),
                 _collectives(entry, "library_algorithms", where, lambda collective, way: None),
-                _of_kind(entry.get("machine", {}), dict, f"{where}, machine"),
+                of_kind(entry.get("machine", {}), dict, f"{where}, machine"),
             )
         )
     return tuple(tables)
@@ -106,39 +98,30 @@ def _parsed(content: Any) -> tuple[PlaceTable, ...]:
 def _collectives(
     entry: Mapping[str, Any], key: str, where: str, check: Callable[[str, Way], None]
 ) -> dict[str, Measured]:
-    found = _of_kind(entry.get(key, {}), dict, f"{where}, {key}")
+    found = of_kind(entry.get(key, {}), dict, f"{where}, {key}")
     return {name: _measured(name, of_one, f"{where}, {key}, {name}", check) for name, of_one in found.items()}
 
 
 def _measured(collective: str, entry: Any, where: str, check: Callable[[str, Way], None]) -> Measured:
-    entry = _of_kind(entry, dict, where)
-    nbytes = _of_kind(entry.get("nbytes"), list, f"{where}, nbytes")
+    entry = of_kind(entry, dict, where)
+    nbytes = of_kind(entry.get("nbytes"), list, f"{where}, nbytes")
     if not nbytes or any(type(n) is not int or n < 0 for n in nbytes) or sorted(set(nbytes)) != nbytes:
-        raise _Wrong(f"{where}, nbytes", "sizes in ascending order", nbytes)
+        raise Wrong(f"{where}, nbytes", "sizes in ascending order", nbytes)
     seconds = {}
-    for text, times in _of_kind(entry.get("microseconds"), dict, f"{where}, microseconds").items():
+    for text, times in of_kind(entry.get("microseconds"), dict, f"{where}, microseconds").items():
         try:
             check(collective, way := Way.of(text))
         except (ValueError, ScheduleError) as error:
-            raise _Wrong(f"{where}, microseconds", f"ways of this mpitrain ({error})", text) from None
-        times = _of_kind(times, list, f"{where}, {text}")
+            raise Wrong(f"{where}, microseconds", f"ways of this mpitrain ({error})", text) from None
+        times = of_kind(times, list, f"{where}, {text}")
         if len(times) != len(nbytes) or any(type(t) not in (int, float) or not 0 < t < 1e12 for t in times):
-            raise _Wrong(f"{where}, {text}", f"{len(nbytes)} times above 0", times)
+            raise Wrong(f"{where}, {text}", f"{len(nbytes)} times above 0", times)
         seconds[way] = tuple(t / 1e6 for t in times)
-    return Measured(tuple(nbytes), seconds, _of_kind(entry.get("about", {}), dict, f"{where}, about"))
+    return Measured(tuple(nbytes), seconds, of_kind(entry.get("about", {}), dict, f"{where}, about"))
 
 
 def _check_ours(collective: str, way: Way) -> None:
     find(collective, way.algorithm)
-
-
-KINDS = {dict: "an object", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
-
-
-def _of_kind(value: Any, kind: type, where: str) -> Any:
-    if type(value) is not kind:
-        raise _Wrong(where, KINDS[kind], value)
-    return value
 
 
 def _place(table: PlaceTable) -> dict[str, Any]:
@@ -153,15 +136,3 @@ def _place(table: PlaceTable) -> dict[str, Any]:
 def _entry(measured: Measured) -> dict[str, Any]:
     microseconds = {str(way): [float(f"{t * 1e6:.5g}") for t in times] for way, times in measured.seconds.items()}
     return {"about": dict(measured.about), "nbytes": list(measured.nbytes), "microseconds": microseconds}
-
-
-def _shown(value: Any, indent: str) -> str:
-    """JSON, in which lists and objects of plain values take a line each."""
-    inner = f"{indent}  "
-    parts = list(value.values()) if isinstance(value, dict) else value
-    if not isinstance(value, dict | list) or not any(isinstance(part, dict | list) for part in parts):
-        return json.dumps(value)
-    if isinstance(value, dict):
-        lines = [f"{inner}{json.dumps(key)}: {_shown(part, inner)}" for key, part in value.items()]
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    return "[\n" + ",\n".join(f"{inner}{_shown(part, inner)}" for part in value) + f"\n{indent}]"

@@ -1,0 +1,113 @@
+"""The price of an algorithm on any number of ranks, which says of itself how sure it is.
+
+    walked     every rank's program was walked: exact
+    alike      some ranks speak for all: no rank can be quicker than its own work, and none of them waits: exact, as far
+               as a sample of ranks, and of their partners, tells
+    pipeline   two segments were walked, the others follow in step: exact wherever whole walks could be compared
+    bounds     between `lower` and `upper`; `upper` is None where nothing is known
+
+On a network with shared links nothing is exact: in `lower` every link is free, in `upper` all who may share it do.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from mpitrain.analysis.estimate import classes, rotation
+from mpitrain.analysis.estimate.costs import Costs
+from mpitrain.analysis.estimate.lines import Envelope, Lines
+from mpitrain.analysis.estimate.pipeline import beginning, pipelined
+from mpitrain.analysis.estimate.sample import Sample
+from mpitrain.analysis.estimate.walk import Walked, flows_of, walk
+from mpitrain.collectives.algorithm import Schedule
+from mpitrain.network import Network
+from mpitrain.network.topology import Flat
+
+QUICK, PER_RANK = 20_000, 5
+"""A schedule of so few messages is walked before anything else is tried: in all, or a rank."""
+
+MOST, MOST_SHARED = 1_200_000, 150_000
+"""Messages of a schedule that is walked at all: where it is walked once, and where links are shared."""
+
+
+Begun = dict[str, Walked]
+"""Whole walks of the first segments of pipelines, by their schedules."""
+
+
+class Estimate(NamedTuple):
+    """Seconds as functions of the data's bytes. `steps` and `messages`: of the busiest rank that was looked at."""
+
+    lower: Lines
+    upper: Lines | None
+    how: str
+    steps: int
+    messages: int
+
+    @property
+    def exact(self) -> bool:
+        return self.lower == self.upper
+
+
+def estimate(
+    schedule: Schedule, network: Network, quick: int | None = None, most: int = MOST, begun: Begun | None = None
+) -> Estimate:
+    """`quick` and `most`: messages up to which it is walked, first or at all.
+
+    `begun` is kept between estimates of one algorithm on one network.
+    """
+    flat, begun = isinstance(network.topology, Flat), {} if begun is None else begun
+    if quick is None:
+        quick = max(QUICK, PER_RANK * schedule.size) if flat else QUICK // 2
+    most = most if flat else min(most, MOST_SHARED)
+    with _no_garbage():
+        sample = Sample(schedule)
+        free = Costs(network, schedule.size)
+        lower, upper, how = _bounds(sample, free, quick, most, begun)
+        if not flat:
+            full = Costs(network, schedule.size, shared=True)
+            if how == "walked":
+                full = Costs(network, schedule.size, shared=True, flows=flows_of(schedule, free))
+            upper = _bounds(sample, full, quick, most, begun)[1]
+            how = how if lower == upper else "bounds"
+    lines = [None if found is None else Lines.of(found, free.unit, schedule.chunks) for found in (lower, upper)]
+    assert lines[0] is not None
+    busiest = max(sample.programs.values(), key=lambda program: sum(len(part.sends) for part in program))
+    return Estimate(lines[0], lines[1], how, len(busiest), sum(len(part.sends) for part in busiest))
+
+
+def _bounds(sample: Sample, costs: Costs, quick: int, most: int, begun: Begun) -> tuple[Envelope, Envelope | None, str]:
+    """Lower, upper, and how they were found."""
+    if sample.messages <= quick:
+        found = begun[f"{sample.schedule} {costs.shared}"] = walk(sample.schedule, costs)
+        return *found, "walked" if found.lower == found.upper else "bounds"
+    first = beginning(sample.schedule)
+    if first is not None:
+        part, name = Sample(first), f"{first} {costs.shared}"
+        if name not in begun and part.messages <= most:
+            begun[name] = walk(first, costs)
+        both = pipelined(part, begun[name], sample.schedule.chunks, costs) if name in begun else None
+        if both is not None:
+            # Where wires differ, the last rank need not be the busiest: sure is only when the first two have come.
+            return (both, both, "pipeline") if costs.wire else (begun[name].lower, both, "bounds")
+    lower, upper = (
+        rotation.bounds(sample, costs) if rotation.turned(sample) is not None else classes.bounds(sample, costs)
+    )
+    if lower == upper:
+        return lower, upper, "alike"
+    if sample.messages <= most:
+        found = begun[f"{sample.schedule} {costs.shared}"] = walk(sample.schedule, costs)
+        return *found, "walked" if found.lower == found.upper else "bounds"
+    return lower, upper, "bounds"
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Millions of small tuples, none in a circle: looking for garbage among them takes longer than all else."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
