@@ -12,9 +12,9 @@ import inspect
 from typing import NamedTuple
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from mpitrain import virtual
-from mpitrain.engines.cores import limit_blas_threads
 
 pytest.register_assert_rewrite(
     "suite_collectives", "suite_parallel", "suite_parameters", "suite_training", "suite_world"
@@ -57,7 +57,8 @@ def pytest_pyfunc_call(pyfuncitem):
     return True
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_blas_thread():
     """Virtual ranks come one after the other, and other tests want the other cores."""
-    limit_blas_threads(1)
+    with threadpool_limits(1, user_api="blas"):
+        yield
