@@ -127,6 +127,11 @@ class VirtualWorld(ScheduledWorld):
         members = [self._members[rank] for rank in chosen]
         return VirtualWorld(self._job, self._job.group((self._context, part, color), members), chosen.index(self.rank))
 
+    def close(self) -> None:
+        if not self.closed:
+            self.progress.close()
+            super().close()
+
     def abort(self, code: int = 1) -> NoReturn:
         self._job.kernel.stop(SystemExit(code))
         raise SystemExit(code)
