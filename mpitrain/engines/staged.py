@@ -15,7 +15,6 @@ from mpitrain.engines.binding import Stage
 from mpitrain.engines.plan import EnginePlan, EngineWork
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.tally import TALLY
-from mpitrain.errors import RankFailed
 from mpitrain.event import Event, Operation
 
 Requests = list[Any]
@@ -138,32 +137,16 @@ class StagedWork(EngineWork):
     def wait_and_move(self) -> None:
         strands = self._strands
         if len(strands) == 1:
-            try:
-                self._messenger.wait(strands[0].requests, self)
-            except RankFailed as failure:
-                self._fail(failure)
-            else:
-                self.guarded(partial(self._advance, strands[0]))
+            self._messenger.wait(strands[0].requests, self)
+            self.guarded(partial(self._advance, strands[0]))
         else:
             self._messenger.pause(self)
             self.move_on()
 
     def move_on(self) -> None:
         for strand in tuple(self._strands):
-            while not self.done and strand in self._strands and self._arrived(strand):
+            while not self.done and strand in self._strands and self._messenger.test(strand.requests):
                 self.guarded(partial(self._advance, strand))
-
-    def _arrived(self, strand: Strand) -> bool:
-        try:
-            return self._messenger.test(strand.requests)
-        except RankFailed as failure:
-            self._fail(failure)
-            return False
-
-    def _fail(self, failure: RankFailed) -> None:
-        """Whoever met it may be moving this work on for another's sake."""
-        self._error = failure
-        self.end()
 
     def _begin(self) -> None:
         for strand in tuple(self._strands):
