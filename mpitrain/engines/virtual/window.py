@@ -19,16 +19,9 @@ class VirtualWindow(Window):
     """Memory of every rank of a world. To put and to accumulate take the time of a message, to get that of two; the
     target's program does not take part. `memories` has those of all ranks of the job."""
 
-    def __init__(
-        self,
-        messenger: VirtualMessenger,
-        name: Any,
-        memories: dict[Any, np.ndarray],
-        memory: np.ndarray,
-        barrier: Callable[[], None],
-    ):
+    def __init__(self, messenger: VirtualMessenger, name: Any, memories: dict[Any, np.ndarray], memory: np.ndarray):
         self.local = memory
-        self._messenger, self._name, self._memories, self._barrier = messenger, name, memories, barrier
+        self._messenger, self._name, self._memories = messenger, name, memories
         self._number = count()
         self._pending: dict[int, list[Request]] = {}
         memories[name, messenger.rank.number] = memory
@@ -58,7 +51,6 @@ class VirtualWindow(Window):
 
     def free(self) -> None:
         self.flush()
-        self._barrier()  # others may reach for it until they free theirs
         self._memories.pop((self._name, self._messenger.rank.number), None)
 
     def _write(self, array: np.ndarray, peer: int, offset: int, how: Callable[[np.ndarray, np.ndarray], Any]) -> None:

@@ -96,9 +96,7 @@ class VirtualWorld(ScheduledWorld):
         self._check_open()
         memory = self.empty(count, dtype)
         memory[...] = 0
-        window = VirtualWindow(
-            self.messenger, (self._context, next(self._parts)), self._job.windows, memory, self.barrier
-        )
+        window = VirtualWindow(self.messenger, (self._context, next(self._parts)), self._job.windows, memory)
         self.barrier()
         return window
 
