@@ -12,6 +12,7 @@ Hockney, The communication challenge for MPP: Intel Paragon and Meiko CS-2, Para
 """
 
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from mpitrain.analysis import card
@@ -104,7 +105,8 @@ def priced(
             f"no algorithm of {collective} runs on {place.ranks} ranks with what this call wants: name one"
         )
     where = f"{place.nodes} nodes" if place.nodes > 1 else "1 node"
-    network_told = f"{rates.alpha * 1e6:g} us a message, {1e-9 / rates.far:g} GB/s between nodes"
+    bandwidth = 1e-9 / rates.far if rates.far else inf  # of a network whose bytes are free, or of one rank alone
+    network_told = f"{rates.alpha * 1e6:g} us a message, {bandwidth:g} GB/s between nodes"
     return told(
         collective, costs, f"priced model: {place.ranks} ranks on {where}, {network_told}, nothing measured here"
     )

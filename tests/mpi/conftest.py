@@ -19,6 +19,10 @@ from typing import NamedTuple
 
 import pytest
 
+pytest.register_assert_rewrite(
+    "suite_collectives", "suite_parallel", "suite_parameters", "suite_training", "suite_world"
+)
+
 TIME_LIMIT = 50.0  # seconds that one test may take
 GRACE = 5.0  # seconds in which the others must arrive once a rank has failed
 

@@ -1,11 +1,12 @@
-"""One call of any collective on real ranks: what this rank passes, and what NumPy says must come of it."""
+"""One call of any collective on ranks, real or virtual: what this rank passes, and what NumPy says must come of it."""
 
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
-from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
 from mpitrain.engines.layout import even_cuts
 
 EVERY = [(c, name) for c, family in CATALOGUE.items() if c != "barrier" for name in family]
@@ -13,6 +14,15 @@ EVERY = [(c, name) for c, family in CATALOGUE.items() if c != "barrier" for name
 
 CALLED = [(c, name) for c, name in EVERY if c != "gossip"]
 """Those that a world has methods for; a gossip is for plans."""
+
+
+THE_LIBRARY = pytest.param(LIBRARY, marks=pytest.mark.mpi)
+"""Its own algorithm, as a parameter of a test: for real ranks only, since no library stands behind virtual ones."""
+
+
+def algorithms(world, collective):
+    """All that this world can run: the MPI library's own where there is one."""
+    return (*CATALOGUE.get(collective, {}), *(() if world.engine == "virtual" else (LIBRARY,)))
 
 
 class Case(NamedTuple):

@@ -96,7 +96,8 @@ class VirtualWorld(ScheduledWorld):
         self._check_open()
         memory = self.empty(count, dtype)
         memory[...] = 0
-        window = VirtualWindow(self.messenger, (self._context, next(self._parts)), self._job.windows, memory)
+        name = (self._context, next(self._parts))
+        window = VirtualWindow(self.messenger, name, self._job.windows, memory, self.barrier)
         self.barrier()
         return window
 
@@ -124,6 +125,11 @@ class VirtualWorld(ScheduledWorld):
         chosen.sort(key=lambda rank: (table[rank, 2], rank))
         members = [self._members[rank] for rank in chosen]
         return VirtualWorld(self._job, self._job.group((self._context, part, color), members), chosen.index(self.rank))
+
+    def close(self) -> None:
+        if not self.closed:
+            self.progress.close()
+            super().close()
 
     def abort(self, code: int = 1) -> NoReturn:
         self._job.kernel.stop(SystemExit(code))

@@ -1,0 +1,158 @@
+"""Training on many ranks: one rank's mathematics, on any number of ranks and with every algorithm."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases import THE_LIBRARY
+from safetensors.numpy import load_file
+
+from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.data import Dataset, load
+from mpitrain.engines.solo import SoloWorld
+from mpitrain.errors import UsageError
+from mpitrain.training.agreement import agreed
+from mpitrain.training.config import Config
+from mpitrain.training.loop import train
+from mpitrain.training.summary import replicas_alike
+from mpitrain.training.trainer import Diverged, Trainer
+
+STEPS = 25
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    return load("fashion")
+
+
+@pytest.fixture(scope="module")
+def alone(fashion):
+    """The losses of one rank, on global batches of 61 (no number of ranks divides it)."""
+    trainer = Trainer(SoloWorld(), config(), fashion)
+    return [trainer.step().loss for _ in range(STEPS)], trainer.values
+
+
+def config(**options):
+    return Config(**{"global_batch": 61, "hidden": (32,), "epochs": 2} | options).completed()
+
+
+GIVEN = "hierarchical(ranks_per_node=2, inner=ring, outer=swing)"
+
+
+@pytest.mark.parametrize("algorithm", [*CATALOGUE["allreduce"], GIVEN, THE_LIBRARY, "auto"])
+@pytest.mark.parametrize("bucket_bytes", [1, 1 << 20])
+def test_many_ranks_do_the_mathematics_of_one(world, fashion, alone, algorithm, bucket_bytes):
+    trainer = Trainer(world, config(algorithm=algorithm, bucket_bytes=bucket_bytes), fashion)
+    assert len(trainer.strategy.buckets) == (2 if bucket_bytes == 1 else 1)
+    losses = [trainer.step().loss for _ in range(STEPS)]
+    np.testing.assert_allclose(losses, alone[0], rtol=2e-4)
+    np.testing.assert_allclose(trainer.values, alone[1], atol=2e-5)
+    assert replicas_alike(trainer)
+    assert algorithm == "auto" or trainer.strategy.algorithms == algorithm
+
+
+def test_the_cnn_too(world, fashion):
+    options = config(model="cnn", channels=(4, 8), hidden=(16,))
+    trainer, reference = Trainer(world, options, fashion), Trainer(SoloWorld(), options, fashion)
+    for _ in range(5):
+        np.testing.assert_allclose(trainer.step().loss, reference.step().loss, rtol=1e-4)
+    assert trainer.evaluate().accuracy == pytest.approx(reference.evaluate().accuracy, abs=0.003)
+    assert replicas_alike(trainer)
+
+
+def test_ranks_without_samples_take_part(world, fashion):
+    """Fewer samples than ranks: 3 samples in batches of 2, the last of 1."""
+    few = Dataset("few", 10, fashion.train_images[:3], fashion.train_labels[:3], *few_held_out(fashion))
+    options = replace(config(), global_batch=2, epochs=3)
+    trainer, reference = Trainer(world, options, few), Trainer(SoloWorld(), options, few)
+    for _ in range(6):
+        done, wanted = trainer.step(), reference.step()
+        assert (done.samples, done.correct) == (wanted.samples, wanted.correct)
+        np.testing.assert_allclose(done.loss, wanted.loss, rtol=1e-4)
+    assert trainer.evaluate().loss == pytest.approx(reference.evaluate().loss, rel=1e-4)
+
+
+def few_held_out(fashion):
+    return fashion.test_images[:1], fashion.test_labels[:1]
+
+
+def test_a_resumed_run_is_one_that_never_stopped(world, folder):
+    """Stopped within an epoch, bit by bit: parameters, velocity, and all losses on record."""
+    options = replace(config(progress="plain", momentum=0.9), run_dir=folder, global_batch=500, epochs=2)
+    straight = train(world, replace(options, name="straight"))
+    stopped = train(world, replace(options, name="stopped", steps=7))
+    assert stopped["steps"] == 7
+    path = next(folder.glob("*-stopped"))
+    resumed = train(world, replace(options, name="stopped"), path)
+    assert resumed["steps"] == straight["steps"] == 20
+    assert resumed["parameters_sha256"] == straight["parameters_sha256"]
+    assert resumed["train_loss"] == straight["train_loss"]
+    if world.rank == 0:
+        runs = [next(folder.glob(f"*-{name}")) for name in ("straight", "stopped")]
+        states = [load_file(run / "state" / "checkpoint.safetensors") for run in runs]
+        assert np.array_equal(states[0]["optimiser.velocity"], states[1]["optimiser.velocity"])
+        records = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
+        timeless = [[strip_times(record) for record in records_of_run] for records_of_run in records]
+        assert timeless[0] == timeless[1]
+    with pytest.raises(UsageError, match="is at step 20, the run ends at 20: nothing is left to do"):
+        train(world, replace(options, name="stopped"), path)
+
+
+def strip_times(record):
+    timed = ("seconds", "samples_per_second", "slowest_rank")
+    return {key: value for key, value in record.items() if not any(word in key for word in timed)}
+
+
+def test_resuming_at_another_size_is_refused(world, folder):
+    options = replace(config(progress="plain"), run_dir=folder, global_batch=500, steps=1)
+    train(world, options)
+    path = next(folder.iterdir())
+    if world.size > 1:
+        with pytest.raises(UsageError, match=f"the run had {world.size} ranks: expected as many now, found 1"):
+            train(SoloWorld(), replace(options, steps=None), path)
+
+
+def test_a_loss_that_is_no_number_stops_all_ranks(world, fashion, folder):
+    """One bad image, seen by one rank, in the third step: the parameters stay those of the second."""
+    options = replace(config(), global_batch=world.size, seed=3)
+    trainer = Trainer(world, options, PoisonedDataset(fashion, world, at_step=3))
+    for _ in range(2):
+        good = trainer.step()
+    kept = trainer.values.copy()
+    with pytest.raises(Diverged) as failure:
+        trainer.step()
+    assert str(failure.value) == (
+        f"step 3: the loss is nan, on rank {world.size - 1}; the last finite step is 2, loss {good.loss:.6g}; "
+        "try a smaller --lr, or more --warmup-steps"
+    )
+    assert np.array_equal(trainer.values, kept)
+
+
+class PoisonedDataset:
+    """The last rank's images are NaN in one step."""
+
+    def __init__(self, dataset, world, at_step):
+        self.dataset, self.last, self.left = dataset, world.rank == world.size - 1, at_step
+
+    def __getattr__(self, name):
+        return getattr(self.dataset, name)
+
+    def batch(self, indices):
+        images, labels = self.dataset.batch(indices)
+        self.left -= 1
+        return (images * math.nan if self.last and self.left == 0 else images), labels
+
+
+def test_an_error_on_one_rank_is_an_error_on_all(world):
+    def action():
+        if world.rank == world.size - 1:
+            raise UsageError("file x: no such file")
+        return 5
+
+    where = f" (on rank {world.size - 1} of {world.size})" if world.size > 1 else ""
+    with pytest.raises(UsageError) as failure:
+        agreed(world, action)
+    assert str(failure.value) == f"file x: no such file{where}"
+    assert agreed(world, lambda: 5) == 5
