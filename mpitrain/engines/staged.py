@@ -137,16 +137,32 @@ class StagedWork(EngineWork):
     def wait_and_move(self) -> None:
         strands = self._strands
         if len(strands) == 1:
-            self._messenger.wait(strands[0].requests, self)
-            self.guarded(partial(self._advance, strands[0]))
+            try:
+                self._messenger.wait(strands[0].requests, self)
+            except Exception as error:
+                self._failed(error)
+            else:
+                self.guarded(partial(self._advance, strands[0]))
         else:
             self._messenger.pause(self)
             self.move_on()
 
     def move_on(self) -> None:
         for strand in tuple(self._strands):
-            while not self.done and strand in self._strands and self._messenger.test(strand.requests):
+            while not self.done and strand in self._strands and self._arrived(strand):
                 self.guarded(partial(self._advance, strand))
+
+    def _arrived(self, strand: Strand) -> bool:
+        try:
+            return self._messenger.test(strand.requests)
+        except Exception as error:
+            self._failed(error)
+            return False
+
+    def _failed(self, error: Exception) -> None:
+        """A message will never come: the work is over, and nobody else need hear of it."""
+        self._error = error
+        self.end()
 
     def _begin(self) -> None:
         for strand in tuple(self._strands):
