@@ -79,6 +79,9 @@ def run(
         _check_all_ended(job, mains)
     finally:
         job.close()
+    for rank, main_task in zip(job.ranks, mains, strict=True):
+        if rank.crashed is not None and main_task.ending is not None:
+            outcome.crashed[rank.number] = rank.crashed  # type: ignore[assignment]
     outcome.messages, outcome.nbytes = job.fabric.messages, job.fabric.nbytes
     outcome.events, outcome.host_seconds = job.kernel.events, time.perf_counter() - started
     if job.recorder is not None:
@@ -93,9 +96,7 @@ def _program(main: Callable[[World], Any], job: Job, rank: Rank, outcome: Outcom
         try:
             outcome.results[rank.number] = main(VirtualWorld(job, everybody, rank.number))
             outcome.seconds = max(outcome.seconds, job.kernel.now)  # type: ignore[assignment]
-        except RankCrashed:
-            outcome.crashed[rank.number] = rank.crashed  # type: ignore[assignment]
-        except GreenletExit:
+        except (RankCrashed, GreenletExit):
             pass
         except BaseException as error:
             error.add_note(f"on virtual rank {rank.number} of {len(job.ranks)}, at {float(job.kernel.now):g} s")
