@@ -59,7 +59,7 @@ class Job:
         else:
             for link in self._links(where):
                 self.kernel.at(at, self.fabric.sharing.slow, link, factor)
-                self.kernel.at(until, self.fabric.sharing.slow, link, 1)
+                self.kernel.at(until, self.fabric.sharing.restore, link, factor)
 
     def _links(self, where: Any) -> list[Link]:
         """Those that a fault names: one of the network's, or the two ways between two ranks."""
