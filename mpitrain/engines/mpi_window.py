@@ -18,7 +18,7 @@ class MPIWindow(Window):
     """Collective to make and to free. Every rank has `count` elements."""
 
     def __init__(self, comm: MPI.Intracomm, count: int, dtype: np.dtype):
-        self._count, self._dtype, self._comm = count, dtype, comm
+        self._dtype, self._comm = dtype, comm
         self._win = MPI.Win.Allocate(max(1, count * dtype.itemsize), 1, comm=comm)
         self.local = np.asarray(self._win.tomemory()).view(np.uint8)[: count * dtype.itemsize].view(dtype)
         self.local[...] = 0
@@ -58,5 +58,5 @@ class MPIWindow(Window):
 
     def _checked(self, call: str, buffer: Array, peer: int, offset: int, written: bool = True) -> np.ndarray:
         array = flat(call, buffer, written)
-        check_access(self._count, self._dtype, peer, offset, array)
+        check_access(self._comm.size, self.local, peer, offset, array)
         return array

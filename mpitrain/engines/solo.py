@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
+from mpitrain.engines.local_window import LocalWindow
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import ScheduledWorld
 from mpitrain.engines.staged import Requests, StagedPlan, StagedWork
 from mpitrain.engines.threads import ThreadWork
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice, Place, Tuning, choose
-from mpitrain.world import AlgorithmLike, World
+from mpitrain.world import AlgorithmLike, Window, World
 
 
 class _NoMessages:
@@ -49,6 +50,12 @@ class SoloWorld(ScheduledWorld):
 
     def barrier(self, *, algorithm: AlgorithmLike = "auto") -> None:
         pass
+
+    def window(self, count: int, dtype: Any = "float32") -> Window:
+        self._check_open()
+        memory = self.empty(count, dtype)
+        memory[...] = 0
+        return LocalWindow(memory)
 
     def now(self) -> float:
         return time.perf_counter()

@@ -3,13 +3,11 @@
 import numpy as np
 
 
-def part_of(memory: np.ndarray, peer: int, offset: int, array: np.ndarray) -> np.ndarray:
-    """The part of a peer's memory that an access of `array` touches. `ValueError` if it has none such."""
-    check_access(memory.size, memory.dtype, peer, offset, array)
-    return memory[offset : offset + array.size]
-
-
-def check_access(count: int, dtype: np.dtype, peer: int, offset: int, array: np.ndarray) -> None:
+def check_access(size: int, local: np.ndarray, peer: int, offset: int, array: np.ndarray) -> None:
+    """`ValueError` unless `array` fits at `offset` into memory such as `local`, of one of `size` ranks."""
+    count, dtype = local.size, local.dtype
+    if not 0 <= peer < size:
+        raise ValueError(f"window: rank {peer}: expected a rank below {size}")
     if array.dtype != dtype or not 0 <= offset <= count - array.size:
         raise ValueError(
             f"window: {array.size} x {array.dtype} at {offset} of rank {peer}: expected {dtype} within its {count} "

@@ -102,11 +102,6 @@ def test_an_observer_hears_of_every_collective_as_it_ends():
     world.close()
 
 
-def test_calls_that_are_not_there_yet_say_so_by_name(world):
-    with pytest.raises(NotImplementedError, match=r"MPIWorld\.window is not there yet"):
-        world.window(3, "float32")
-
-
 def test_cores_are_divided_among_ranks(world):
     import os
 

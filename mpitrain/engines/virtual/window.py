@@ -11,7 +11,7 @@ from mpitrain.engines.buffers import flat
 from mpitrain.engines.reduction import as_op
 from mpitrain.engines.virtual.messenger import VirtualMessenger
 from mpitrain.engines.virtual.requests import Request
-from mpitrain.engines.window_access import part_of
+from mpitrain.engines.window_access import check_access
 from mpitrain.world import Array, Window
 
 
@@ -19,8 +19,15 @@ class VirtualWindow(Window):
     """Memory of every rank of a world. To put and to accumulate take the time of a message, to get that of two; the
     target's program does not take part. `memories` has those of all ranks of the job."""
 
-    def __init__(self, messenger: VirtualMessenger, name: Any, memories: dict[Any, np.ndarray], memory: np.ndarray):
-        self.local = memory
+    def __init__(
+        self,
+        messenger: VirtualMessenger,
+        name: Any,
+        memories: dict[Any, np.ndarray],
+        memory: np.ndarray,
+        barrier: Callable[[], None],
+    ):
+        self.local, self._barrier = memory, barrier
         self._messenger, self._name, self._memories = messenger, name, memories
         self._number = count()
         self._pending: dict[int, list[Request]] = {}
@@ -51,6 +58,8 @@ class VirtualWindow(Window):
 
     def free(self) -> None:
         self.flush()
+        self.local = np.empty(0, self.local.dtype)
+        self._barrier()  # the others may still reach this rank's
         self._memories.pop((self._name, self._messenger.rank.number), None)
 
     def _write(self, array: np.ndarray, peer: int, offset: int, how: Callable[[np.ndarray, np.ndarray], Any]) -> None:
@@ -64,6 +73,7 @@ class VirtualWindow(Window):
         fabric, own, other = self._messenger.fabric, self._messenger.rank.number, self._messenger.members[peer]
         context = self._context()
         arriving = fabric.recv(other, own, context, np.empty_like(array))
+        arriving.rank = self._messenger.rank  # who waits for it
         fabric.send(own, other, context, array)
         return arriving
 
@@ -71,4 +81,5 @@ class VirtualWindow(Window):
         return (self._name, self._messenger.rank.number, next(self._number))
 
     def _part(self, peer: int, offset: int, array: np.ndarray) -> np.ndarray:
-        return part_of(self._memories[self._name, self._messenger.members[peer]], peer, offset, array)
+        check_access(len(self._messenger.members), self.local, peer, offset, array)
+        return self._memories[self._name, self._messenger.members[peer]][offset : offset + array.size]

@@ -82,7 +82,8 @@ class VirtualWorld(ScheduledWorld):
         self._check_open()
         memory = self.empty(count, dtype)
         memory[...] = 0
-        window = VirtualWindow(self.messenger, (self._context, next(self._parts)), self._job.windows, memory)
+        name = (self._context, next(self._parts))
+        window = VirtualWindow(self.messenger, name, self._job.windows, memory, self.barrier)
         self.barrier()
         return window
 
