@@ -56,6 +56,7 @@ class Job:
             self.kernel.at(at, self._crash, self.ranks[where])
         elif isinstance(where, int):
             self.ranks[where].pace.changes.append((at, until, factor))
+            self.kernel.at(at, lambda: None)  # so that a deadlock comes later, and its report knows who stands still
         else:
             for link in self._links(where):
                 self.kernel.at(at, self.fabric.sharing.slow, link, factor)
