@@ -44,8 +44,8 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.results)} virtual ranks, {float(self.seconds):.6g} s of virtual time: {self.messages:,} messages "
-            f"of {self.nbytes:,} bytes, {self.events:,} events in {self.host_seconds:.2f} s "
+            f"{len(self.results)} virtual ranks, {float(self.seconds):.6g} s of virtual time: "
+            f"{self.messages:,} messages of {self.nbytes:,} bytes, {self.events:,} events in {self.host_seconds:.2f} s "
             f"({self.events / max(self.host_seconds, 1e-9):,.0f} a second)"
         )
 
