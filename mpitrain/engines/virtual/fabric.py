@@ -62,6 +62,8 @@ class Fabric:
     def send(self, rank: int, peer: int, context: Any, array: np.ndarray) -> Request:
         """Begin to send; the array must stay as it is until the request is done."""
         request = Request("send", self._ranks[rank], peer, context, array, self._kernel.now)
+        if self._ranks[rank].crashed is not None:
+            return request  # by its last words, which nobody hears
         channel = (rank, peer, context)
         eager = self._network.eager
         asks = eager is not None and array.nbytes > eager
@@ -133,6 +135,8 @@ class Fabric:
             sent = self._sent.get(message.channel)
             if sent is not None and message in sent:
                 sent.remove(message)
+                if not sent:
+                    del self._sent[message.channel]
         waiting = [message.recv for message in lost]
         waiting += [request for channel, posted in self._awaited.items() if channel[0] == rank for request in posted]
         waiting += [m.send for c, sent in self._sent.items() if c[1] == rank for m in sent if m.asks]
@@ -165,7 +169,7 @@ class Fabric:
     def _begin(self, message: Message) -> None:
         kernel = self._kernel
         message.begun = now = kernel.now
-        if message.route.links and message.send.array.nbytes:
+        if message.route.links:
             kernel.at(now + message.route.alpha, self._flow, message)
         else:
             kernel.at(now + message.takes, self._leave, message, order=message.takes)

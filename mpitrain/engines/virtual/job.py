@@ -56,10 +56,11 @@ class Job:
             self.kernel.at(at, self._crash, self.ranks[where])
         elif isinstance(where, int):
             self.ranks[where].pace.changes.append((at, until, factor))
+            self.kernel.at(at, lambda: None)  # so that a deadlock comes later, and its report knows who stands still
         else:
             for link in self._links(where):
                 self.kernel.at(at, self.fabric.sharing.slow, link, factor)
-                self.kernel.at(until, self.fabric.sharing.slow, link, 1)
+                self.kernel.at(until, self.fabric.sharing.restore, link, factor)
 
     def _links(self, where: Any) -> list[Link]:
         """Those that a fault names: one of the network's, or the two ways between two ranks."""

@@ -7,13 +7,12 @@ until it waits again. Nothing else decides who runs, so that one seed gives one 
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import getcurrent, greenlet
 
 from mpitrain.engines.virtual.pace import Pace
 from mpitrain.network import Number
@@ -26,18 +25,18 @@ class RankCrashed(BaseException):
 class Task:
     """A flow of control of one rank, which stands still when its `pace` does."""
 
-    __slots__ = ("_ending", "_greenlet", "kernel", "missing", "pace", "rank", "requests")
+    __slots__ = ("_greenlet", "ending", "kernel", "missing", "pace", "rank", "requests")
 
     def __init__(self, kernel: "Kernel", rank: int, pace: Pace, function: Callable[[], Any]):
         self.kernel, self.rank, self.pace = kernel, rank, pace
         self.missing = 0  # of what it waits for, so much is not there yet
         self.requests: Any = ()  # what it waits for
-        self._greenlet = greenlet(partial(_to_its_end, function))
-        self._ending: type[BaseException] | None = None
+        self._greenlet = greenlet(function)
+        self.ending: type[BaseException] | None = None  # what a fault has thrown into it, before its own end
 
     @property
     def ended(self) -> bool:
-        return self._ending is not None or self._greenlet.dead
+        return self.ending is not None or self._greenlet.dead
 
     @property
     def frame(self) -> Any:
@@ -47,7 +46,7 @@ class Task:
     def resume(self) -> None:
         """By the hub: run until it waits. A rank that stands still just now runs once it moves again."""
         kernel = self.kernel
-        if self._ending is not None:
+        if self.ending is not None:
             return
         if self.pace.changes and (awake := self.pace.finish(kernel.now, 0)) > kernel.now:
             kernel.at(awake, self.resume)
@@ -58,22 +57,19 @@ class Task:
 
     def end(self, error: type[BaseException]) -> None:
         """By the hub: raise an error where it waits, and wherever it would wait from then on."""
+        if self._greenlet.dead:
+            return
         started_and_alive = bool(self._greenlet)
-        self._ending = error
+        self.ending = error
         if started_and_alive:
             self.kernel.current, before = self, self.kernel.current
-            self._greenlet.throw(error)
+            with suppress(error):
+                self._greenlet.throw(error)
             self.kernel.current = before
 
     def check_may_wait(self) -> None:
-        if self._ending is not None:
-            raise self._ending
-
-
-def _to_its_end(function: Callable[[], Any]) -> None:
-    """Or to the one that was put to it."""
-    with suppress(RankCrashed, GreenletExit):
-        function()
+        if self.ending is not None:
+            raise self.ending
 
 
 class Kernel:

@@ -35,7 +35,8 @@ class Pace:
                 return now + left * factor
             if until == inf:
                 return inf
-            left -= (until - now) / factor
+            if factor != inf:
+                left -= (until - now) / factor
             now = until
 
     def _at(self, now: Number) -> tuple[Number, Number]:

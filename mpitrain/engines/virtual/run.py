@@ -44,8 +44,8 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.results)} virtual ranks, {self.seconds:.6g} s of virtual time: {self.messages:,} messages of "
-            f"{self.nbytes:,} bytes, {self.events:,} events in {self.host_seconds:.2f} s "
+            f"{len(self.results)} virtual ranks, {float(self.seconds):.6g} s of virtual time: "
+            f"{self.messages:,} messages of {self.nbytes:,} bytes, {self.events:,} events in {self.host_seconds:.2f} s "
             f"({self.events / max(self.host_seconds, 1e-9):,.0f} a second)"
         )
 
@@ -79,6 +79,9 @@ def run(
         _check_all_ended(job, mains)
     finally:
         job.close()
+    for rank, main_task in zip(job.ranks, mains, strict=True):
+        if rank.crashed is not None and main_task.ending is not None:
+            outcome.crashed[rank.number] = rank.crashed  # type: ignore[assignment]
     outcome.messages, outcome.nbytes = job.fabric.messages, job.fabric.nbytes
     outcome.events, outcome.host_seconds = job.kernel.events, time.perf_counter() - started
     if job.recorder is not None:
@@ -93,11 +96,8 @@ def _program(main: Callable[[World], Any], job: Job, rank: Rank, outcome: Outcom
         try:
             outcome.results[rank.number] = main(VirtualWorld(job, everybody, rank.number))
             outcome.seconds = max(outcome.seconds, job.kernel.now)  # type: ignore[assignment]
-        except RankCrashed:
-            outcome.crashed[rank.number] = rank.crashed  # type: ignore[assignment]
-            raise
-        except GreenletExit:
-            raise
+        except (RankCrashed, GreenletExit):
+            pass
         except BaseException as error:
             error.add_note(f"on virtual rank {rank.number} of {len(job.ranks)}, at {float(job.kernel.now):g} s")
             job.kernel.stop(error)

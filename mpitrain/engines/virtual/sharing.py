@@ -7,6 +7,7 @@ others go on growing. Nobody can have more without taking it from somebody who h
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf, prod
 from typing import Any
 
 from mpitrain.engines.virtual.kernel import Kernel
@@ -59,7 +60,7 @@ class Sharing:
     def __init__(self, kernel: Kernel, beta_of: Callable[[Link], Number]):
         self._kernel, self._beta_of = kernel, beta_of
         self._flows: dict[Link, dict[Flow, None]] = {}
-        self._slower: dict[Link, Number] = {}
+        self._slower: dict[Link, list[Number]] = {}
         self._changed: dict[Link, None] = {}
 
     def begin(self, flow: Flow) -> None:
@@ -76,9 +77,21 @@ class Sharing:
         self._touch(flow.links)
 
     def slow(self, link: Link, factor: Number) -> None:
-        """From now on a link carries so many times fewer bytes: 1 for its own speed, `math.inf` for none."""
-        self._slower[link] = factor
+        """From now on a link carries so many times fewer bytes, `math.inf` for none; several times multiply."""
+        self._slower.setdefault(link, []).append(factor)
         self._touch([link])
+
+    def restore(self, link: Link, factor: Number) -> None:
+        """The end of what `slow` began."""
+        self._slower[link].remove(factor)
+        self._touch([link])
+
+    def _width(self, link: Link) -> Number:
+        """Bytes a second."""
+        factor, beta = prod(self._slower.get(link, ())), self._beta_of(link)
+        if factor == inf:
+            return 0
+        return 1 / (beta * factor) if beta else inf
 
     def _touch(self, links: Iterable[Link]) -> None:
         self._changed.update(dict.fromkeys(links))
@@ -87,7 +100,7 @@ class Sharing:
     def _settle(self) -> None:
         now = self._kernel.now
         flows, links = self._joined()
-        widths = {link: 1 / (self._beta_of(link) * self._slower.get(link, 1)) for link in links}
+        widths = {link: self._width(link) for link in links}
         rates = fair_rates([(flow.limit, flow.links) for flow in flows], widths)
         for flow, rate in zip(flows, rates, strict=True):
             if rate == flow.rate:
