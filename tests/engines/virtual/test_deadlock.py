@@ -82,6 +82,7 @@ def test_a_crashed_rank_that_somebody_else_waits_for():
         Fault("crash", 0, 7),
     )))  # fmt: skip
     assert "  rank 0: crashed at 7 s" in lines
+    assert [re.findall(r"\d+", line) for line in lines if line.endswith(": ended")] == [["1", "2"]]
     assert re.match(r"  rank 3: waits in recv .*from rank 2\b", told(lines, 3))
 
 
