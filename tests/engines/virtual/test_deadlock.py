@@ -130,3 +130,9 @@ def test_a_work_under_way_that_nobody_ends():
 def test_background_work_that_waits_for_ever():
     lines = deadlock(lambda world: world.background(lambda: world.recv(np.zeros(1), 0)).wait())
     assert re.match(r"  rank 0: waits", lines[1])
+
+
+def test_a_crashed_rank_has_not_ended():
+    network = Network.flat(10, 1, 0, faults=(Fault("crash", 0, 7),))
+    lines = deadlock(lambda w: w.compute(9), nothing, nothing, lambda w: w.recv(np.zeros(1), 2), network=network)
+    assert [re.findall(r"\d+", line) for line in lines if line.endswith(": ended")] == [["1", "2"]]

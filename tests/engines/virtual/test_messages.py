@@ -221,6 +221,21 @@ def test_works_may_be_waited_for_in_any_order():
     assert got[0][3] == 1015
 
 
+def test_collectives_under_way_keep_their_messages_apart():
+    """Rank 0 passes on to rank 1 what comes from rank 2, and sends its own meanwhile."""
+
+    def program(world):
+        passed, own = np.full(1, 10.0 + world.rank), np.full(1, 20.0 + world.rank)
+        works = [
+            world.start_bcast(passed, root=2, algorithm="chain"), world.start_bcast(own, root=0, algorithm="linear"),
+        ]  # fmt: skip
+        for work in works:
+            work.wait()
+        return passed[0], own[0]
+
+    assert each(program, program, program).results == [(12, 20)] * 3
+
+
 def test_background_work_runs_beside_the_program():
     def program(world):
         def beside():
