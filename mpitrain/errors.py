@@ -28,3 +28,15 @@ class CollectiveMismatch(Exception):
     def __init__(self, text: str, first: bool = True):
         super().__init__(text)
         self.first = first
+
+
+class RankFailed(Exception):
+    """Another rank is gone for good, and what this one waited for will never come."""
+
+    def __init__(self, rank: int, when: object, waited_for: str):
+        super().__init__(f"rank {rank} crashed at {float(when):g} s: {waited_for} will never end")  # type: ignore[arg-type]
+        self.rank = rank
+
+
+class Deadlock(Exception):
+    """All ranks that are left wait for each other, or for what never comes. The text says which for what, and where."""

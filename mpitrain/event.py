@@ -1,6 +1,8 @@
-"""One communication call of one rank: the record that checks, traces and metrics share."""
+"""What a rank does: the records that checks, traces, recorders and metrics share."""
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,18 @@ class Event:
     begun: float
     awaited: float | None = None
     ended: float | None = None
+
+
+class Activity(NamedTuple):
+    """What a rank, or one of its ports, was busy with, in seconds on the world's clock.
+
+    `kind` is compute, reduce, wait, send, receive, or collective; the last three say `what`, and with which `peer`.
+    """
+
+    kind: str
+    rank: int
+    begun: int | float | Fraction
+    ended: int | float | Fraction
+    peer: int | None = None
+    nbytes: int = 0
+    what: str = ""

@@ -10,7 +10,38 @@ from typing import Any, NoReturn
 from mpitrain.collective_calls import AlgorithmLike, Array, Collectives, Plan, Work
 from mpitrain.event import Event
 
-__all__ = ["AlgorithmLike", "Array", "Plan", "Work", "World"]
+__all__ = ["AlgorithmLike", "Array", "Plan", "Window", "Work", "World"]
+
+
+class Window:
+    """Memory of every rank that all others reach, without its program taking part. `local` is this rank's own.
+
+    An access has come to its end, here and there, once `flush` returns; until then its buffer must stay as it is.
+    `offset` counts elements. What others have written this rank sees after a `flush` of its own, once it knows that
+    theirs have ended: by a barrier, say.
+    """
+
+    local: Array
+
+    def put(self, data: Array, peer: int, offset: int = 0) -> None:
+        """`data` go to the peer's memory."""
+        raise NotImplementedError
+
+    def get(self, buffer: Array, peer: int, offset: int = 0) -> None:
+        """`buffer` becomes what is in the peer's memory."""
+        raise NotImplementedError
+
+    def accumulate(self, data: Array, peer: int, offset: int = 0, op: Any = "sum") -> None:
+        """`data` are combined into the peer's memory, element by element in one piece whoever else does so."""
+        raise NotImplementedError
+
+    def flush(self, peer: int | None = None) -> None:
+        """Return once all accesses to this peer, by default to all, have ended."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Collective. `local` is of no use afterwards."""
+        raise NotImplementedError
 
 
 class World(Collectives):
@@ -58,8 +89,8 @@ class World(Collectives):
         """(peer, tag, nbytes) of a message that could be received now, None if there is none."""
         self._not_there_yet("probe")
 
-    def window(self, count: int, dtype: Any = "float32") -> Any:
-        """Memory that all ranks can put to, get from and accumulate into. Collective."""
+    def window(self, count: int, dtype: Any = "float32") -> Window:
+        """Memory that all ranks can put to, get from and accumulate into, zeros at first. Collective."""
         self._not_there_yet("window")
 
     # Memory, time, threads, life.

@@ -21,7 +21,7 @@ from mpitrain.cli.scale import scale
 from mpitrain.cli.train import train
 from mpitrain.cli.tune import tune
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.errors import Diverged, UsageError
+from mpitrain.errors import Deadlock, Diverged, RankFailed, UsageError
 from mpitrain.launch_environment import environment_rank
 
 app = App(
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(UsageError(" ".join(str(error).split())))
     except (UsageError, ScheduleError) as error:
         _fail(error)
-    except Diverged as error:
+    except (Diverged, Deadlock, RankFailed) as error:
         _fail(error, 1)
     except KeyboardInterrupt as error:
         _fail(error, 130)
@@ -77,7 +77,8 @@ def _fail(error: BaseException, code: int = 2) -> NoReturn:
         if isinstance(error, UsageError):
             error = _agreed_fault(error)
     if launched is None or launched.rank == 0:
-        print(f"mpitrain: {str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+        where = ", ".join(getattr(error, "__notes__", ())) if isinstance(error, RankFailed) else ""
+        print(f"mpitrain: {str(error) or 'interrupted'}{where and f' ({where})'}", file=sys.stderr, flush=True)
     else:
         time.sleep(1)  # the launcher ends the job at the first exit: let rank 0 speak first
     sys.exit(code)

@@ -21,6 +21,8 @@ def train(
 ) -> int:
     """Train a network on all ranks: mpirun -n 8 python -m mpitrain [options]
 
+    Or on virtual ones, in one process: python -m mpitrain train --virtual 64 --network cluster
+
     Parameters
     ----------
     config
@@ -29,6 +31,11 @@ def train(
         Folder of a run to go on with, bit by bit as if it had never stopped; at the same number of ranks.
     """
     checked = options.completed()
+    if checked.virtual is not None:
+        from mpitrain.cli.train_virtual import train_virtual
+
+        train_virtual(checked, resume)
+        return 0
     from mpitrain.engines import init
     from mpitrain.engines.interruption import interrupt
     from mpitrain.training.loop import train as train_all

@@ -211,6 +211,6 @@ Program = tuple[Step, ...]
 """One rank's steps."""
 
 
-def scratch_chunks(program: Program) -> int:
+def scratch_chunks(steps: Iterable[Step]) -> int:
     """How many chunks of scratch a program uses."""
-    return max((chunks.stop for step in program for chunks in step.named if chunks.space is SCRATCH), default=0)
+    return max((chunks.stop for step in steps for chunks in step.named if chunks.space is SCRATCH), default=0)

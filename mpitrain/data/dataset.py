@@ -1,10 +1,11 @@
 """Images with labels, to train on and held out, and where to get them by name."""
 
+import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,14 +88,15 @@ def load(name: str, folder: str | PathLike[str] | None = None) -> Dataset:
     if name == "fashion":
         if folder is not None:
             raise UsageError(f"data fashion is embedded and takes no folder, found {folder}; use idx to read a folder")
-        return _fashion()
+        return _fashion()  # kept: all ranks of one process share it
     if name not in FOLDERS:
         raise UsageError(f"no data named {name}, expected one of {', '.join(NAMES)}")
     if folder is None:
         raise UsageError(f"data {name} needs a folder of IDX files; name it with --data-dir")
-    return _from_folder(name, Path(folder), FOLDERS[name])
+    return _from_folder(name, Path(folder), _stamp(Path(folder)))
 
 
+@lru_cache(maxsize=1)
 def _fashion() -> Dataset:
     images = read_idx(FASHION_FOLDER / "fashion6k-images-idx3-ubyte.gz")[..., np.newaxis]
     labels = read_idx(FASHION_FOLDER / "fashion6k-labels-idx1-ubyte.gz").astype(np.int64)
@@ -102,7 +104,19 @@ def _fashion() -> Dataset:
     return Dataset("fashion", 10, images[train], labels[train], images[test], labels[test])
 
 
-def _from_folder(name: str, folder: Path, expected: Folder) -> Dataset:
+def _stamp(folder: Path) -> tuple[Any, ...]:
+    """Alike as long as the files are."""
+    try:
+        entries = sorted((entry.name, entry.stat()) for entry in os.scandir(folder))
+    except OSError:
+        return ()  # said where the files are read
+    return tuple((name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in entries)
+
+
+@lru_cache(maxsize=1)
+def _from_folder(name: str, folder: Path, stamp: tuple[Any, ...]) -> Dataset:
+    """Kept as long as the files are alike: all ranks of one process share it."""
+    expected = FOLDERS[name]
     train = read_part(folder, "train", expected.classes, expected.sides)
     classes = expected.classes or int(train.labels.max()) + 1
     test = read_part(folder, "t10k", classes, train.images.shape[1:])

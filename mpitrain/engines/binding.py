@@ -5,7 +5,7 @@ a chunk that the same step still sends or otherwise writes. Empty messages are l
 empty, since they know the lengths.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,6 @@ from mpitrain.collectives.schedule import (
     Chunks,
     Combine,
     Copy,
-    Program,
     Reduce,
     Space,
     Step,
@@ -29,12 +28,13 @@ from mpitrain.engines.reduction import Op, is_float
 
 
 class Stage(NamedTuple):
-    """Do `before`, exchange the messages, then do `after`. Messages are (peer, array)."""
+    """Do `before`, exchange the messages, then do `after`, which combines so many bytes. Messages are (peer, array)."""
 
     before: tuple[Action, ...]
     send: tuple[tuple[int, np.ndarray], ...]
     recv: tuple[tuple[int, np.ndarray], ...]
     after: tuple[Action, ...]
+    combined: int
 
 
 class Piece(NamedTuple):
@@ -47,24 +47,29 @@ class Piece(NamedTuple):
         return self.array[self.cuts[chunks.start] : self.cuts[chunks.stop]]
 
 
-def bind(program: Program, given: Piece, output: Piece, lengths: Sequence[int], op: Op) -> tuple[Stage, ...]:
-    """The stages of `program` over its input `given` and its `output`; scratch is measured by the chunks' `lengths`."""
+def bind(
+    steps: Callable[[], Iterable[Step]], given: Piece, output: Piece, lengths: Sequence[int], op: Op
+) -> Iterator[Stage]:
+    """The stages of a program over its input `given` and its `output`; scratch is measured by the chunks' `lengths`.
+
+    `steps()` is called twice, to measure and to bind: neither the steps nor the stages need be in memory at one time.
+    """
     dtype = output.array.dtype
-    scratch = scratch_cuts(lengths, scratch_chunks(program))
+    scratch = scratch_cuts(lengths, scratch_chunks(steps()))
     pieces = {INPUT: given, OUTPUT: output, SCRATCH: Piece(np.empty(scratch[-1], dtype), scratch)}
     binder = _Binder(pieces, op)
-    staging = np.empty(max((binder.staged(step) for step in program), default=0), dtype)
-    return tuple(binder.stage(step, staging) for step in program)
+    staging = np.empty(max(map(binder.staged, steps()), default=0), dtype)
+    return (binder.stage(step, staging) for step in steps())
 
 
-def check_weights(program: Program, dtype: np.dtype) -> None:
+def check_weights(steps: Callable[[], Iterable[Step]], dtype: np.dtype) -> None:
     """`TypeError` if the program has weights and the type cannot be weighted."""
-    if not is_float(dtype) and any(_weights(program)):
+    if not is_float(dtype) and any(_weights(steps())):
         raise TypeError(f"a program with weights needs floats: found {dtype}")
 
 
-def _weights(program: Program) -> Iterator[bool]:
-    for step in program:
+def _weights(steps: Iterable[Step]) -> Iterator[bool]:
+    for step in steps:
         yield any(send.weight is not None for send in step.send)
         yield any(isinstance(receive, Reduce) and receive.weight is not None for receive in step.recv)
 
@@ -96,7 +101,7 @@ class _Binder:
         sends: list[tuple[int, np.ndarray]] = []
         receives: list[tuple[int, np.ndarray]] = []
         after: list[Action] = []
-        used = 0
+        used = combined = 0
 
         def take(count: int) -> np.ndarray:
             nonlocal used
@@ -117,13 +122,16 @@ class _Binder:
             if isinstance(receive, Copy):
                 if arrival is not target:
                     after.append(copying(arrival, target))
-            elif receive.weight is not None:
+                continue
+            combined += target.nbytes
+            if receive.weight is not None:
                 after.append(mixing(target, arrival, float(receive.weight)))
             else:
                 after.append(combining(self.op, target, arrival, receive.side))
         for action in step.local:
             source, target = self.view(action.source), self.view(action.target)
             if isinstance(action, Combine):
+                combined += target.nbytes
                 after.append(combining(self.op, target, source, action.side))
             else:
                 after.append(copying(source, target))
@@ -132,4 +140,5 @@ class _Binder:
             tuple((peer, array) for peer, array in sends if array.size),
             tuple((peer, array) for peer, array in receives if array.size),
             tuple(after),
+            combined,
         )

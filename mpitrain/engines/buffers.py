@@ -24,8 +24,8 @@ class Buffers(NamedTuple):
     given: np.ndarray
     received: np.ndarray
     returned: Array
-    counts: list[int]
-    exchanged: tuple[list[int], list[int]] | None = None
+    counts: Sequence[int]
+    exchanged: tuple[Sequence[int], Sequence[int]] | None = None
 
 
 def in_place(collective: str, buffer: Array, size: int, counts: Counts, by_blocks: bool) -> Buffers:

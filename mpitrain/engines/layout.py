@@ -1,6 +1,7 @@
 """How long the chunks of one call are, on every rank."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -30,26 +31,32 @@ class Layout(NamedTuple):
             return self.lengths if rank == self.root else [0] * len(self.lengths)
         return [length if space is block and chunk == rank else 0 for chunk, length in enumerate(self.lengths)]
 
-    def cuts(self, rank: int, space: Space) -> list[int]:
+    def cuts(self, rank: int, space: Space) -> Sequence[int]:
         """Where this rank's chunks begin and end in that space."""
         return cuts_of(self.of(rank, space))
 
 
-def even_cuts(count: int, chunks: int) -> list[int]:
-    """Boundaries of `chunks` ranges of `count` elements, as even as can be."""
-    return [i * count // chunks for i in range(chunks + 1)]
+@lru_cache(maxsize=64)
+def even_cuts(count: int, chunks: int) -> tuple[int, ...]:
+    """Boundaries of `chunks` ranges of `count` elements, as even as can be. Kept: many ranks may share them."""
+    return tuple(i * count // chunks for i in range(chunks + 1))
 
 
-def even_lengths(count: int, chunks: int) -> list[int]:
+@lru_cache(maxsize=64)
+def even_lengths(count: int, chunks: int) -> tuple[int, ...]:
     """How long those ranges are."""
-    cuts = even_cuts(count, chunks)
-    return [stop - start for start, stop in pairwise(cuts)]
+    return tuple(stop - start for start, stop in pairwise(even_cuts(count, chunks)))
 
 
-def cuts_of(lengths: Sequence[int]) -> list[int]:
-    return [0, *accumulate(lengths)]
+def cuts_of(lengths: Sequence[int]) -> tuple[int, ...]:
+    return _cuts_of(tuple(lengths))
 
 
-def scratch_cuts(lengths: Sequence[int], used: int) -> list[int]:
+@lru_cache(maxsize=64)
+def _cuts_of(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    return (0, *accumulate(lengths))
+
+
+def scratch_cuts(lengths: Sequence[int], used: int) -> tuple[int, ...]:
     """Where `used` chunks of scratch begin: each is as long as the chunk of its number, modulo their number."""
     return cuts_of([lengths[j % len(lengths)] for j in range(used)])

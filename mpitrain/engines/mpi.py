@@ -16,9 +16,10 @@ from mpitrain.engines.call import Call
 from mpitrain.engines.calls import AlikeCalls, CallPlan
 from mpitrain.engines.check import Check, wanted
 from mpitrain.engines.clock import offset
+from mpitrain.engines.hosts import place
 from mpitrain.engines.library import LibraryPlan, library_can
 from mpitrain.engines.messages import Message, MessageWork, MPIMessenger
-from mpitrain.engines.placement import place
+from mpitrain.engines.mpi_window import MPIWindow
 from mpitrain.engines.plan import Again, EnginePlan
 from mpitrain.engines.progress import Progress
 from mpitrain.engines.scheduled import SHARED, ScheduledWorld
@@ -31,7 +32,7 @@ from mpitrain.errors import UsageError
 from mpitrain.event import Operation
 from mpitrain.launch_environment import mismatch
 from mpitrain.tuning import Choice, choose
-from mpitrain.world import AlgorithmLike, Array, Work, World
+from mpitrain.world import AlgorithmLike, Array, Window, Work, World
 
 FIRST_PLAN_TAG = 16384
 """Ad-hoc calls cycle through the tags below, plans take theirs from here up; MPI grants at least 32767 to everyone."""
@@ -133,6 +134,14 @@ class MPIWorld(ScheduledWorld):
         if not self._caller_messages.Iprobe(source, wanted, status):
             return None
         return status.Get_source(), status.Get_tag(), status.Get_count(MPI.BYTE)
+
+    def window(self, count: int, dtype: Any = "float32") -> Window:
+        self._check_open()
+        TALLY.collectives += 1
+        if self.check is not None:
+            self.check.agree("window", {"count": count, "dtype": np.dtype(dtype).name})
+        self.progress.wait_for_all()
+        return MPIWindow(self._comm, count, np.dtype(dtype))
 
     def now(self) -> float:
         return time.perf_counter() + self._clock_offset

@@ -1,10 +1,6 @@
 """Which rank sits on which node."""
 
-import os
 from typing import NamedTuple
-
-from mpitrain.engines.start import MPI
-from mpitrain.errors import UsageError
 
 
 class Placement(NamedTuple):
@@ -19,21 +15,6 @@ class Placement(NamedTuple):
     node_size: int
     node_sizes: tuple[int, ...] | None
     nodes: tuple[int, ...]
-
-
-def place(comm: MPI.Intracomm) -> Placement:
-    """Collective. With MPITRAIN_RANKS_PER_NODE=k, k consecutive ranks make believe that they are a node."""
-    rank = comm.Get_rank()
-    pretended = os.environ.get("MPITRAIN_RANKS_PER_NODE")
-    if pretended is not None:
-        if not pretended.isdigit() or int(pretended) < 1:
-            raise UsageError(f"MPITRAIN_RANKS_PER_NODE={pretended}: expected a number of ranks, 1 or more")
-        first = rank // int(pretended)
-    else:
-        host = comm.Split_type(MPI.COMM_TYPE_SHARED)
-        first = host.bcast(rank)
-        host.Free()
-    return placement(comm.allgather(first), rank)
 
 
 def placement(first: list[int], rank: int) -> Placement:

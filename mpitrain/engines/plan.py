@@ -72,6 +72,8 @@ class EngineWork(Work):
         finally:
             lock.release()
         self._raise_error()
+        if not self.done:
+            self.progress.polled()
         return self.done
 
     def wait(self) -> Any:

@@ -12,7 +12,7 @@ they move on in one of these ways, which MPITRAIN_PROGRESS chooses:
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from mpitrain.engines.mover import Mover
 from mpitrain.engines.tally import TALLY
@@ -40,6 +40,28 @@ def mode_of(environment: Mapping[str, str], several_nodes: bool, threads: bool) 
     return asked
 
 
+class Lock(Protocol):
+    """A lock that its holder may take again."""
+
+    def acquire(self, blocking: bool = True) -> bool: ...
+
+    def release(self) -> None: ...
+
+    def __enter__(self) -> bool: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None: ...
+
+
+class LooksAfter(Protocol):
+    """Moves works on while the program computes."""
+
+    def wake(self) -> None:
+        """Something is under way, and nobody waits for it."""
+
+    def end(self) -> None:
+        """Return once it does nothing any more."""
+
+
 class Moving(Protocol):
     """A work under way."""
 
@@ -57,13 +79,14 @@ class Progress:
     needs the lock there while nothing is under way.
     """
 
-    def __init__(self, now: Callable[[], float]):
+    def __init__(self, now: Callable[[], float], lock: Lock | None = None):
+        """`lock`: of threads, unless other tasks than those share the works."""
         self.now = now
-        self.lock = threading.RLock()
+        self.lock = threading.RLock() if lock is None else lock
         self.under_way: list[Moving] = []
         self.observers: list[Observer] = []
         self.mode = NONE
-        self._mover: Mover | None = None
+        self._mover: LooksAfter | None = None
 
     def move_by(self, mode: str) -> None:
         """How works move while the program computes."""
@@ -80,6 +103,9 @@ class Progress:
         """The program goes on while something is under way."""
         if self._mover is not None:
             self._mover.wake()
+
+    def polled(self) -> None:
+        """The program has asked for a work that is not done, and may do so again and again: real time passes."""
 
     def ended(self, work: Moving, event: Event) -> None:
         """The work is done, or failed: it is no longer under way."""

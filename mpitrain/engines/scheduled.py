@@ -4,6 +4,7 @@ A subclass brings a `Messenger`, tags for its messages, and what to do for algor
 """
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,9 @@ import numpy as np
 
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import find
-from mpitrain.collectives.schedule import INPUT, OUTPUT, ScheduleError
+from mpitrain.collectives.schedule import INPUT, OUTPUT, ScheduleError, Step
 from mpitrain.engines.actions import Action
-from mpitrain.engines.binding import Piece, bind, check_weights
+from mpitrain.engines.binding import Piece, Stage, bind, check_weights
 from mpitrain.engines.buffers import Counts
 from mpitrain.engines.call import Call
 from mpitrain.engines.fitting import fitted
@@ -90,7 +91,7 @@ class ScheduledWorld(World):
             call = Call(collective, self.rank, self.size, buffer, op, root, counts, received, received_counts)
             found, choice = self._chosen(call, algorithm, engine, once=not kept)
             if isinstance(found, Algorithm):
-                check_weights(program_of(found, self.rank, self.size, root), call.dtype)
+                check_weights(partial(self._program, found, root), call.dtype)
         except Exception as error:
             if self.check is not None:
                 self.check.failed(collective, error)
@@ -149,25 +150,49 @@ class ScheduledWorld(World):
         strands = [self._steps(part, algorithm, kept) for part in parts]
         return StagedPlan(self.messenger, strands, operation, choice.reason, call.result)
 
-    def _steps(self, call: Call, algorithm: Algorithm, kept: bool) -> list[BoundStep]:
-        program = program_of(algorithm, self.rank, self.size, call.root)
+    def _steps(self, call: Call, algorithm: Algorithm, kept: bool) -> Iterable[BoundStep]:
+        steps = partial(self._program, algorithm, call.root)
         layout = call.layout(schedule_of(algorithm, self.size, call.root).chunks)
         output, prologue = call.received, list[Action]()
-        if call.collective == "reduce" and self.rank != call.root and any(step.recv for step in program):
+        if call.collective == "reduce" and self.rank != call.root and any(step.recv for step in steps()):
             output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are
             prologue.append(partial(np.copyto, output, call.array))
         given = output if call.kind.in_place else call.array
         read, written = (
             Piece(array, layout.cuts(self.rank, space)) for array, space in ((given, INPUT), (output, OUTPUT))
         )
-        tag = self._tag(kept)
-        steps = [BoundStep(prologue, None, ())] if prologue else []
-        for stage in bind(program, read, written, layout.lengths, call.op):
+        stages = partial(bind, steps, read, written, layout.lengths, call.op)
+        return self._replayed(
+            partial(self._bound_steps, prologue, stages, call.epilogue(), self._tag(kept), kept), kept
+        )
+
+    def _program(self, algorithm: Algorithm, root: int) -> Iterable[Step]:
+        """This rank's steps."""
+        return program_of(algorithm, self.rank, self.size, root)
+
+    def _replayed(self, bound: Callable[[], Iterator[BoundStep]], kept: bool) -> Iterable[BoundStep]:
+        """What is replayed: the bound steps, for calls that are `kept` many times."""
+        return list(bound())
+
+    def _bound_steps(
+        self,
+        prologue: Sequence[Action],
+        stages: Callable[[], Iterator[Stage]],
+        epilogue: Sequence[Action],
+        tag: int,
+        kept: bool,
+    ) -> Iterator[BoundStep]:
+        if prologue:
+            yield BoundStep(prologue, None, ())
+        for stage in stages():
             messages = self.messenger.prepare(stage, tag, kept) if stage.send or stage.recv else None
-            steps.append(BoundStep(stage.before, messages, stage.after))
-        if epilogue := call.epilogue():
-            steps.append(BoundStep(epilogue, None, ()))
-        return steps
+            yield BoundStep(stage.before, messages, self._after(stage))
+        if epilogue:
+            yield BoundStep(epilogue, None, ())
+
+    def _after(self, stage: Stage) -> Sequence[Action]:
+        """What follows a stage's messages."""
+        return stage.after
 
     def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
         """What `auto` takes, on one engine or any; `call` says more, as `tuning.choose` takes it."""

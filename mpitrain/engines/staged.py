@@ -6,7 +6,7 @@ arrived, or waits for the last bytes of its stage, the other keeps the link busy
 This knows neither MPI nor any other way of moving data: a `Messenger` does. It is what every message engine shares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -60,7 +60,7 @@ class StagedPlan(EnginePlan):
     """A collective bound to memory; `why` says why its algorithm was taken."""
 
     def __init__(
-        self, messenger: Messenger, strands: Sequence[Sequence[BoundStep]], operation: Operation, why: str, result: Any
+        self, messenger: Messenger, strands: Sequence[Iterable[BoundStep]], operation: Operation, why: str, result: Any
     ):
         super().__init__(messenger.progress, operation, why, result)
         self.messenger, self.strands = messenger, strands
@@ -101,25 +101,23 @@ class StagedPlan(EnginePlan):
 class Strand:
     """A part of the data on its way through the stages."""
 
-    __slots__ = ("_at", "_steps", "requests")
+    __slots__ = ("_after", "_steps", "requests")
 
-    def __init__(self, steps: Sequence[BoundStep]):
-        self._steps, self._at = steps, -1
+    def __init__(self, steps: Iterable[BoundStep]):
+        self._steps = iter(steps)
+        self._after: Sequence[Action] = ()
         self.requests: Requests = []
 
     def advance(self) -> bool:
         """The current stage's messages are done: do what follows, up to the next stage that has messages; whether
         there is none."""
-        steps = self._steps
-        if self._at >= 0:
-            self._run(steps[self._at].after)
-        for at in range(self._at + 1, len(steps)):
-            self._at, step = at, steps[at]
-            self._run(step.before)
-            if step.messages is not None:
-                self.requests = step.messages.post()
+        self._run(self._after)
+        for before, messages, after in self._steps:
+            self._run(before)
+            if messages is not None:
+                self._after, self.requests = after, messages.post()
                 return False
-            self._run(step.after)
+            self._run(after)
         return True
 
     @staticmethod

@@ -40,8 +40,13 @@ class Waiting(NamedTuple):
 
 def waiting_of(thread: int) -> Waiting | None:
     """The call of a World that a thread is in, None if in none."""
+    return waiting_at(sys._current_frames().get(thread))
+
+
+def waiting_at(innermost: FrameType | None) -> Waiting | None:
+    """The call of a World that a stack is in, None if in none."""
     inside: list[FrameType] = []
-    for frame in list(_stack(thread)):  # at once, before the thread goes on
+    for frame in list(_stack(innermost)):  # at once, before its thread goes on
         if frame.f_code.co_filename.startswith(INSIDE):
             inside.append(frame)
         elif inside:
@@ -61,16 +66,15 @@ def waiting_of(thread: int) -> Waiting | None:
 
 def place_of(thread: int) -> str:
     """`file.py:line in function` of the innermost frame that is the program's own."""
-    frames = list(_stack(thread))
+    frames = list(_stack(sys._current_frames().get(thread)))
     if not frames:
         return "its end"
     own = next((frame for frame in frames if not frame.f_code.co_filename.startswith(STRANGERS)), frames[0])
     return f"{place(own)} in {own.f_code.co_name}"
 
 
-def _stack(thread: int) -> Iterator[FrameType]:
-    """From the innermost frame outwards."""
-    frame = sys._current_frames().get(thread)
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """From this frame outwards."""
     while frame is not None:
         yield frame
         frame = frame.f_back

@@ -69,6 +69,19 @@ class Fault:
         if self.lasting is not None and not self.lasting > 0:
             raise ValueError(f"fault lasting {self.lasting}: expected seconds above 0")
 
+    def holds_at(self, now: Number) -> bool:
+        """Whether it has begun and not passed, once it is `settled`."""
+        assert not isinstance(self.at, tuple)
+        return self.at <= now and (self.lasting is None or now < self.at + self.lasting)
+
+    def __str__(self) -> str:
+        """Such as `cut 0 - 1 from 0.001 s on`, once it is `settled`."""
+        assert not isinstance(self.at, tuple)
+        where = f"rank {self.where}" if isinstance(self.where, int) else " - ".join(map(str, self.where))
+        until = "on" if self.lasting is None else f"for {float(self.lasting):g} s"
+        slower = f" {float(self.factor):g} times" if self.kind == "slow" else ""
+        return f"{self.kind} {where}{slower} from {float(self.at):g} s {until}"
+
     def settled(self, random: Random, ranks: int) -> "Fault":
         """With what the seed picks. `ValueError` for a rank that is not there."""
         where = random.randrange(ranks) if self.where == ANY else self.where

@@ -4,6 +4,7 @@ Nearly all the time is the product's; `windows.py` keeps the rest out of its way
 anew, which costs less than keeping them, nine times the size of the image for a 3 x 3 kernel, until it comes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,9 @@ class Conv2d(Layer):
             Parameter("weight", (self.kernel, self.kernel, self.inputs, self.outputs), self.initialise),
             Parameter("bias", (self.outputs,), zeros),
         )
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return 2 * self.kernel**2 * self.inputs * math.prod(y_shape)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         xp, padded = namespace(x), pad(x, self.padding)

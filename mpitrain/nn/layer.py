@@ -9,6 +9,7 @@ gradient of the input; neither depends on the other, so a pipeline may put off t
 one does the weights first: their gradients can then travel while the input's is computed.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -49,6 +50,11 @@ class Layer:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters, by names of their own such as `weight`."""
         return ()
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        """Floating-point operations of a forward from a batch of one shape to one of the other: one for each number
+        of the result, unless a layer says otherwise."""
+        return math.prod(y_shape)
 
     def units(self) -> Iterator[tuple[str, tuple[Parameter, ...]]]:
         """The units (name, parameters) in the order in which `backward` finishes them; a plain layer is one, ""."""

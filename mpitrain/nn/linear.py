@@ -1,5 +1,6 @@
 """A fully connected layer: y = x W + b."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ class Linear(Layer):
             Parameter("weight", (self.inputs, self.outputs), self.initialise),
             Parameter("bias", (self.outputs,), zeros),
         )
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return 2 * self.inputs * math.prod(y_shape)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         xp = namespace(x)

@@ -4,6 +4,7 @@ A window of 2 x 2 is four strided views of the whole image, so that everything i
 place won is kept as one byte for each window; with ties it is the first, and the gradient goes to exactly one element.
 """
 
+import math
 from typing import Any
 
 from mpitrain.array import namespace
@@ -25,6 +26,9 @@ class MaxPool2d(Layer):
         if not 1 <= window <= 16:
             raise ValueError(f"window must be 1 to 16 pixels wide, found {window}")
         self.window, self.stride = window, stride or window
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return self.window**2 * math.prod(y_shape)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         xp = namespace(x)

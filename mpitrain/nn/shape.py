@@ -11,6 +11,9 @@ Array = Any
 class Flatten(Layer):
     """(batch, ...) to (batch, features): images to rows for a Linear layer."""
 
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return 0
+
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         # The features are counted, not left to reshape as -1, which an empty batch would leave undecided.
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape

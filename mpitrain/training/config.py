@@ -85,6 +85,13 @@ class Config:
         Say first what runs for each bucket of gradients, why, and what would come second.
     bucket_bytes
         Gradients are exchanged in buckets of at least this many bytes, while backward runs.
+    virtual
+        Train on so many virtual ranks in this one process, without MPI, on a modelled network and clock.
+    network
+        Network of virtual ranks: a TOML file, or the name of one that comes with mpitrain, such as cluster or ethernet.
+        Default: flat.
+    trace
+        File for what every virtual rank did when, which ui.perfetto.dev opens.
     run_dir
         Folder in which the run's own folder is made, below the working directory unless absolute.
     name
@@ -117,6 +124,9 @@ class Config:
     tuning: Annotated[Path | None, Parameter(negative="")] = None
     explain: Annotated[bool, Parameter(negative="")] = False
     bucket_bytes: Whole = 1 << 20
+    virtual: Whole | None = None
+    network: str | None = None
+    trace: Annotated[Path | None, Parameter(negative="")] = None
     run_dir: Path = Path("runs")
     name: str | None = None
     stall_warn: float = 30.0
@@ -132,6 +142,7 @@ class Config:
             weight_decay=self.own_weight_decay,
             warmup_steps=self.own_warmup_steps,
             name=name,
+            network=None if self.network is None else located(self.network),
         )
         config._check()
         return config
@@ -152,7 +163,7 @@ class Config:
         return RECIPES[self.model].warmup_steps if self.warmup_steps is None else self.warmup_steps
 
     def _check(self) -> None:
-        for name in ("batch", "global_batch", "epochs", "steps", "bucket_bytes"):
+        for name in ("batch", "global_batch", "epochs", "steps", "bucket_bytes", "virtual"):
             self._demand(name, "1 or more", lambda value: value is None or value >= 1)
         for name in ("seed", "warmup_steps", "weight_decay"):
             self._demand(name, "0 or more", lambda value: value is None or value >= 0)
@@ -174,6 +185,12 @@ class Config:
                 find("allreduce", self.algorithm)
             except ScheduleError as error:
                 raise UsageError(f"--algorithm {self.algorithm}: {error}") from None
+        if self.virtual is None:
+            for name in ("network", "trace"):
+                self._demand(name, "--virtual with it, and a number of ranks", lambda value: value is None)
+        else:
+            self._demand("engine", "none with --virtual", lambda value: value == "auto")
+            self._demand("algorithm", "one of ours: no MPI library runs virtual ranks", lambda value: value != LIBRARY)
         self._demand("name", "a name without /", lambda value: value not in ("", ".", "..") and "/" not in value)
 
     def _demand(self, name: str, expected: str, holds: Callable[[Any], bool]) -> None:
@@ -187,7 +204,7 @@ class Config:
         """The options that the numbers of a run depend on, as TOML: alike in a run and in its continuation."""
         others = (
             "steps", "progress", "run-dir", "name", "data-dir", "engine", "tuning", "explain", "stall-warn",
-            "stall-abort",
+            "stall-abort", "virtual", "network", "trace",
         )  # fmt: skip
         return "".join(f"{line}\n" for line in self.toml().splitlines() if line.split(" = ")[0] not in others)
 
@@ -195,6 +212,12 @@ class Config:
         """Every option that has a value, one a line, as --config reads them."""
         lines = [f"{option(f.name)[2:]} = {_toml_value(getattr(self, f.name))}" for f in fields(self)]
         return "".join(f"{line}\n" for line in lines if not line.endswith(" = "))
+
+
+def located(network: str) -> str:
+    """The same network from any working directory: a file by its whole path, a name as it is."""
+    path = Path(network)
+    return str(path.absolute()) if path.exists() else network
 
 
 def option(name: str) -> str:

@@ -42,14 +42,16 @@ class Silent:
 class Plain(Silent):
     """One line an epoch."""
 
-    def __init__(self, console: Console, epochs: int, steps: int):
-        self.console, self.epochs, self.steps = console, epochs, steps
+    def __init__(self, console: Console, epochs: int, steps: int, predicted: bool = False):
+        """`predicted`: time is a model's, and each line says when it is on that clock."""
+        self.console, self.epochs, self.steps, self.predicted = console, epochs, steps, predicted
 
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
         self.console.print(
             f"epoch {done.epoch:{len(str(self.epochs))}}/{self.epochs}  step {done.step:{len(str(self.steps))}}  "
             f"loss {loss:<#6.4g}  accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
-            f"comm {shares.communication_share:.0%}",
+            f"comm {shares.communication_share:.0%}"
+            f"{f'  predicted {done.ended:#.3g} s' if self.predicted else ''}",
             soft_wrap=True,
             highlight=False,
         )
@@ -65,8 +67,8 @@ class WholeLines(Progress):
 class Live(Plain):
     """A bar that moves with every step, and above it a line for every epoch that is done."""
 
-    def __init__(self, console: Console, epochs: int, steps: int):
-        super().__init__(console, epochs, steps)
+    def __init__(self, console: Console, epochs: int, steps: int, predicted: bool = False):
+        super().__init__(console, epochs, steps, predicted)
         self.bar = WholeLines(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
@@ -101,7 +103,7 @@ def display(config: Config, rank: int, steps: int) -> Display:
     if rank != 0:
         return Silent()
     live = stdout_terminal(os.environ) is not None if config.progress == "auto" else config.progress == "live"
-    return (Live if live else Plain)(terminal(config), config.epochs, steps)
+    return (Live if live else Plain)(terminal(config), config.epochs, steps, config.virtual is not None)
 
 
 def terminal(config: Config) -> Console:

@@ -41,6 +41,7 @@ def summarise(
         "waiting_seconds": shares.waiting,
         "slowest_rank": shares.slowest,
         "total_seconds": seconds,
+        "network": None if trainer.config.virtual is None else trainer.config.network or "flat",
         "steps": trainer.done,
         "epochs": trainer.done / trainer.steps_an_epoch,
         "ranks": world.size,
@@ -60,16 +61,17 @@ def show(console: Console, summary: dict[str, Any], folder: str) -> None:
 
     def spent(part: str) -> str:
         seconds = summary[f"{part}_seconds"]
-        return f"{seconds:.2f} s ({seconds / total:.0%})"
+        return f"{seconds:{'.2f' if summary['network'] is None else '.3g'}} s ({seconds / total:.0%})"
 
     table = Table(show_header=False, title="summary", title_justify="left", title_style="bold")
     alike = "identical on all ranks" if summary["replicas_alike"] else "NOT identical on all ranks"
-    alone = summary["ranks"] == 1
+    alone, network = summary["ranks"] == 1, summary["network"]
     for name, value in (
         ("held-out accuracy", f"{summary['test_accuracy']:.2%}"),
         ("training loss", f"{summary['train_loss']:#.4g}"),
         ("samples/s", f"{summary['samples_per_second']:,.0f}"),
         ("ranks", f"{summary['ranks']}, global batch {summary['global_batch']}"),
+        ("predicted time", f"{summary['total_seconds']:.4g} s on network {network}" if network else ""),
         ("steps", f"{summary['steps']}, median {summary['step_seconds'] * 1e3:.2f} ms"),
         ("computing", spent("computing")),
         ("communicating", "" if alone else spent("communicating")),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -12,6 +13,7 @@ from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.data import Dataset, epoch_order, share
 from mpitrain.errors import Diverged, UsageError
 from mpitrain.models import MODELS
+from mpitrain.nn.cost import cost
 from mpitrain.nn.layer import Call
 from mpitrain.nn.layout import Layout
 from mpitrain.nn.loss import softmax_cross_entropy
@@ -24,6 +26,9 @@ from mpitrain.training.config import Config
 from mpitrain.world import World
 
 EVALUATED_AT_ONCE = 250
+
+SGD_FLOPS = 6
+"""Operations for each parameter: weight decay, momentum and the step, each a product and a sum."""
 
 
 class StepDone(NamedTuple):
@@ -62,6 +67,7 @@ class Trainer:
         self.values = world.empty(self.layout.count)
         self.layout.bind(self.model, self.values, self.strategy.gradients)
         self.layout.initialise(self.values, config.seed)
+        self.cost = cost(self.model, dataset.test_batch(slice(0, 1))[0])
         self.optimiser = SGD(self.values, config.momentum, config.nesterov, config.own_weight_decay)
         self.done = 0  # steps so far
         self.last_loss = math.nan
@@ -75,15 +81,17 @@ class Trainer:
         mine = batch[np.asarray(share(len(batch), self.world.rank, self.world.size), dtype=np.intp)]
         images, labels = self.dataset.batch(mine)
         logits, context = self.model.forward(images, Call(True, self.config.seed, self.done, mine))
+        self.world.compute(flops=self.cost.forward * len(mine))
         loss_sum, correct, dlogits = softmax_cross_entropy(logits, labels, 1 / len(batch))
         self.strategy.begin(loss_sum, correct)
-        self.model.backward(context, dlogits, finished=self.strategy.finished, input_gradient=False)
+        self.model.backward(context, dlogits, finished=partial(self._finished, len(mine)), input_gradient=False)
         exchanged = self.strategy.finish()
         loss = exchanged.loss_sum / len(batch)
         if not (math.isfinite(loss) and _finite(self.strategy.gradients)):
             self._report_divergence(loss, loss_sum)
         lr = linear_decay(self.rate, self.done, self.steps, self.warmup_steps)
         self.optimiser.step(self.strategy.gradients, lr)
+        self.world.compute(flops=SGD_FLOPS * self.layout.count)
         self.done += 1
         self.last_loss = loss
         return StepDone(
@@ -99,6 +107,7 @@ class Trainer:
             images, labels = self.dataset.test_batch(slice(start, min(start + EVALUATED_AT_ONCE, mine.stop)))
             logits, _ = self.model.forward(images, Call(False, self.config.seed, self.done))
             totals += softmax_cross_entropy(logits, labels, 1.0)[:2]
+            self.world.compute(flops=self.cost.forward * len(images))
         loss_sum, correct = self.world.allreduce(totals)
         return Evaluation(float(loss_sum) / count, float(correct) / count)
 
@@ -119,6 +128,11 @@ class Trainer:
         for part, owner in (("optimiser", self.optimiser), ("strategy", self.strategy)):
             prefix = f"{part}."
             owner.load_state({name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)})
+
+    def _finished(self, samples: int, unit: str) -> None:
+        """Backward is past a unit, with so many samples."""
+        self.world.compute(flops=self.cost.backward[unit] * samples)
+        self.strategy.finished(unit)
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._shuffled[0] != epoch:

@@ -1,12 +1,12 @@
 """The priced model: what an algorithm should take on several nodes, from its card and its programs.
 
-    seconds = steps * STEP + messages * ALPHA + far * BETA + near * NEAR
+    seconds = steps * step + messages * alpha + far bytes * far + near bytes * near
 
 Steps and bytes, those of the rank that sends most, are the card's; messages those of rank 0, at whose port they follow
-each other. What part of the bytes goes to other nodes (`far`), and what stays in the node (`near`), some ranks'
-programs tell. All ranks of a node share its port to the others. The network is the
-default of `mpitrain price`. STEP is what our loop over steps costs in Python. The MPI library has compiled loops, and
-rules that do not know the network: it is taken to do what is best here without STEP, and BLIND times slower.
+each other. What part of the bytes goes to other nodes (far), and what stays in the node (near), some ranks'
+programs tell. All ranks of a node share its port to the others. The rates are those of the network that is the
+default of `mpitrain price`, and a step's what our loop over steps costs in Python. The MPI library has compiled loops,
+and rules that do not know the network: it is taken to do what is best here without that, and BLIND times slower.
 
 Hockney, The communication challenge for MPP: Intel Paragon and Meiko CS-2, Parallel Computing 20(3), 1994
 """
@@ -21,9 +21,17 @@ from mpitrain.collectives.schedule import ScheduleError, Send
 from mpitrain.tuning.choice import LIBRARY_WAY, NODES, Allowed, Choice, Way, told
 from mpitrain.tuning.measured import Place
 
-ALPHA, BETA = 1.5e-6, 1 / 12.5e9  # seconds a message, and a byte between nodes
-NEAR = 1 / 10e9  # seconds a byte within a node
-STEP = 4e-6  # seconds
+
+class Rates(NamedTuple):
+    """Seconds a message, a byte between nodes and within one, and a step."""
+
+    alpha: float
+    far: float
+    near: float
+    step: float
+
+
+RATES = Rates(alpha=1.5e-6, far=1 / 12.5e9, near=1 / 10e9, step=4e-6)
 MEETING = 1.03  # what arrives from several ranks at once takes so much longer: direct beside ring, docs/performance.md
 BLIND = 1.05
 ASKED = 4
@@ -73,15 +81,22 @@ def _length(send: Send) -> int:
     return send.chunks.stop - send.chunks.start
 
 
-def priced(collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ...] | None, allowed: Allowed) -> Choice:
+def priced(
+    collective: str,
+    nbytes: int,
+    place: Place,
+    node_sizes: tuple[int, ...] | None,
+    allowed: Allowed,
+    rates: Rates = RATES,
+) -> Choice:
     """The choice of the model, by messages. `ScheduleError` where nothing can do it."""
     costs: dict[Way, float] = {}
     compiled = []
     for name, steps, messages, far, near in terms(collective, place.ranks, node_sizes):
-        network = messages * ALPHA + nbytes * (far * BETA + near * NEAR)
+        network = messages * rates.alpha + nbytes * (far * rates.far + near * rates.near)
         compiled.append(network)
         if allowed.allows(collective, way := Way("mpi", name)):
-            costs[way] = network + steps * STEP
+            costs[way] = network + steps * rates.step
     if compiled and allowed.allows(collective, LIBRARY_WAY):
         costs[LIBRARY_WAY] = min(compiled) * BLIND
     if not costs:
@@ -89,7 +104,7 @@ def priced(collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ..
             f"no algorithm of {collective} runs on {place.ranks} ranks with what this call wants: name one"
         )
     where = f"{place.nodes} nodes" if place.nodes > 1 else "1 node"
-    network_told = f"{ALPHA * 1e6:g} us a message, {1 / BETA / 1e9:g} GB/s between nodes"
+    network_told = f"{rates.alpha * 1e6:g} us a message, {1e-9 / rates.far:g} GB/s between nodes"
     return told(
         collective, costs, f"priced model: {place.ranks} ranks on {where}, {network_told}, nothing measured here"
     )

@@ -17,7 +17,7 @@ SUM = OPS["sum"]
 def bound(steps, count=6, chunks=3, op=SUM):
     array = np.arange(float(count))
     piece = Piece(array, even_cuts(count, chunks))
-    return bind(tuple(steps), piece, piece, even_lengths(count, chunks), op), array
+    return tuple(bind(lambda: steps, piece, piece, even_lengths(count, chunks), op)), array
 
 
 def finish(stage):
@@ -61,15 +61,10 @@ def test_empty_messages_are_left_out_on_both_sides():
 
 def test_scratch_is_as_large_as_the_chunks_it_stands_for():
     whole = Piece(np.zeros(7), [0, 7])
-    stages = bind(recursive_doubling.exscan.schedule(4).program(3), whole, whole, [7], SUM)
+    stages = tuple(bind(lambda: recursive_doubling.exscan.schedule(4).program(3), whole, whole, [7], SUM))
     assert {array.size for stage in stages for _, array in (*stage.send, *stage.recv)} == {7}
-    stages = bind(
-        bruck.alltoall.schedule(3).program(0),
-        Piece(np.ones(6), even_cuts(6, 3)),
-        Piece(np.zeros(6), even_cuts(6, 3)),
-        [2, 2, 2],
-        SUM,
-    )
+    pieces = Piece(np.ones(6), even_cuts(6, 3)), Piece(np.zeros(6), even_cuts(6, 3))
+    stages = tuple(bind(lambda: bruck.alltoall.schedule(3).program(0), *pieces, [2, 2, 2], SUM))
     assert {array.size for stage in stages for _, array in (*stage.send, *stage.recv)} == {2}
 
 

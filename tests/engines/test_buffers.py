@@ -67,9 +67,9 @@ def test_what_does_not_fit_is_named(fault):
 
 def test_of_a_gather_only_the_root_has_the_whole():
     layout = Layout("gather", 2, [3, 0, 2])
-    assert [layout.cuts(rank, INPUT) for rank in range(3)] == [[0, 3, 3, 3], [0, 0, 0, 0], [0, 0, 0, 2]]
+    assert [layout.cuts(rank, INPUT) for rank in range(3)] == [(0, 3, 3, 3), (0, 0, 0, 0), (0, 0, 0, 2)]
     assert [layout.cuts(rank, OUTPUT)[-1] for rank in range(3)] == [0, 0, 5]
-    assert layout.cuts(0, SCRATCH) == [0, 3, 3, 5]
+    assert layout.cuts(0, SCRATCH) == (0, 3, 3, 5)
     scatter = Layout("scatter", 2, [3, 0, 2])
     assert [scatter.of(rank, OUTPUT) for rank in range(3)] == [layout.of(rank, INPUT) for rank in range(3)]
     assert [scatter.of(rank, INPUT) for rank in range(3)] == [layout.of(rank, OUTPUT) for rank in range(3)]
