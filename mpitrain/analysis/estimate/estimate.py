@@ -4,9 +4,11 @@
     alike      some ranks speak for all: no rank can be quicker than its own work, and none of them waits: exact, as far
                as a sample of ranks, and of their partners, tells
     pipeline   two segments were walked, the others follow in step: exact wherever whole walks could be compared
-    bounds     between `lower` and `upper`; `upper` is None where nothing is known
+    bounds     between `lower` and `upper`
+    at least   `lower`; `upper` is None, nothing is known of it
 
-On a network with shared links nothing is exact: in `lower` every link is free, in `upper` all who may share it do.
+On a network with shared links every link is free in `lower`, but for what passes a node's port in all; in `upper` all
+who may share a link in a step do. Where the two are equal, as for a ring through nodes, that is exact, too.
 """
 
 import gc
@@ -15,19 +17,20 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from mpitrain.analysis.estimate import classes, rotation
-from mpitrain.analysis.estimate.costs import Costs
-from mpitrain.analysis.estimate.lines import Envelope, Lines
+from mpitrain.analysis.estimate.costs import Costs, Crowds
+from mpitrain.analysis.estimate.lines import Envelope, Lines, highest
 from mpitrain.analysis.estimate.pipeline import beginning, pipelined
+from mpitrain.analysis.estimate.ports import Ports
 from mpitrain.analysis.estimate.sample import Sample
 from mpitrain.analysis.estimate.walk import Walked, flows_of, walk
 from mpitrain.collectives.algorithm import Schedule
 from mpitrain.network import Network
-from mpitrain.network.topology import Flat
+from mpitrain.network.topology import Flat, Nodes
 
 QUICK, PER_RANK = 20_000, 5
 """A schedule of so few messages is walked before anything else is tried: in all, or a rank."""
 
-MOST, MOST_SHARED = 1_200_000, 150_000
+MOST, MOST_SHARED = 1_200_000, 10_000
 """Messages of a schedule that is walked at all: where it is walked once, and where links are shared."""
 
 
@@ -65,18 +68,35 @@ def estimate(
         free = Costs(network, schedule.size)
         lower, upper, how = _bounds(sample, free, quick, most, begun)
         if not flat:
-            full = Costs(network, schedule.size, shared=True)
-            if how == "walked":
-                full = Costs(network, schedule.size, shared=True, flows=flows_of(schedule, free))
-            upper = _bounds(sample, full, quick, most, begun)[1]
+            lower, upper = _shared(sample, free, lower, how, quick, most, begun)
             how = how if lower == upper else "bounds"
+        if upper is None:
+            how = "at least"
     lines = [None if found is None else Lines.of(found, free.unit, schedule.chunks) for found in (lower, upper)]
     assert lines[0] is not None
     busiest = max(sample.programs.values(), key=lambda program: sum(len(part.sends) for part in program))
     return Estimate(lines[0], lines[1], how, len(busiest), sum(len(part.sends) for part in busiest))
 
 
-def _bounds(sample: Sample, costs: Costs, quick: int, most: int, begun: Begun) -> tuple[Envelope, Envelope | None, str]:
+def _shared(
+    sample: Sample, free: Costs, lower: Envelope, how: str, quick: int, most: int, begun: Begun
+) -> tuple[Envelope, Envelope | None]:
+    """Lower and upper where links are shared; `lower` and `how`: where they are free."""
+    network, schedule = free.network, sample.schedule
+    if how == "walked":
+        full = Costs(network, schedule.size, shared=True, flows=flows_of(schedule, free))
+        return lower, _bounds(sample, full, quick, most, begun)[1]
+    full = Costs(network, schedule.size, shared=True)
+    if not isinstance(network.topology, Nodes):
+        return lower, _bounds(sample, full, quick, most, begun)[1]
+    ports = Ports(sample, network.topology, rotation.turned(sample))
+    busy = free.whole(network.topology.port) * ports.busiest
+    return highest((*lower, (0, busy))), _bounds(sample, full, quick, most, begun, ports.crowds)[1]
+
+
+def _bounds(
+    sample: Sample, costs: Costs, quick: int, most: int, begun: Begun, crowds: Crowds | None = None
+) -> tuple[Envelope, Envelope | None, str]:
     """Lower, upper, and how they were found."""
     if sample.messages <= quick:
         found = begun[f"{sample.schedule} {costs.shared}"] = walk(sample.schedule, costs)
@@ -91,7 +111,9 @@ def _bounds(sample: Sample, costs: Costs, quick: int, most: int, begun: Begun) -
             # Where wires differ, the last rank need not be the busiest: sure is only when the first two have come.
             return (both, both, "pipeline") if costs.wire else (begun[name].lower, both, "bounds")
     lower, upper = (
-        rotation.bounds(sample, costs) if rotation.turned(sample) is not None else classes.bounds(sample, costs)
+        rotation.bounds(sample, costs, crowds)
+        if rotation.turned(sample) is not None
+        else classes.bounds(sample, costs, crowds)
     )
     if lower == upper:
         return lower, upper, "alike"
