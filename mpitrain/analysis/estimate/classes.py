@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mpitrain.analysis.estimate.costs import Costs, Crowds
 from mpitrain.analysis.estimate.lines import ZERO, Envelope, Line, highest, later, plus
 from mpitrain.analysis.estimate.sample import HEAVY, LIGHT, Sample
-from mpitrain.analysis.estimate.work import Work, one_after_the_other, works_of
+from mpitrain.analysis.estimate.work import Work, alone, one_after_the_other, works_of
 
 ASKED = 4
 """Messages of a step whose other end is looked up."""
@@ -41,7 +41,7 @@ def bounds(sample: Sample, costs: Costs, crowds: Crowds | None = None) -> tuple[
     }
     named: dict[tuple[Work, ...], int] = {}
     class_of = {rank: named.setdefault(tuple(work), len(named)) for rank, work in works.items()}
-    lower = highest(line for work in named for line in one_after_the_other(step.envelope for step in work))
+    lower = highest(line for work in named for line in alone(work))
 
     senders: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
     at_once: dict[tuple[int, int], list[int]] = defaultdict(list)

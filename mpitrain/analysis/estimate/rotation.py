@@ -8,7 +8,7 @@ whether two messages ever reach a port at once. Nobody waits, if all ranks' step
 from mpitrain.analysis.estimate.costs import Costs, Crowds
 from mpitrain.analysis.estimate.lines import Envelope, highest, plus
 from mpitrain.analysis.estimate.sample import Part, Sample
-from mpitrain.analysis.estimate.work import Work, one_after_the_other, works_of
+from mpitrain.analysis.estimate.work import Work, alone, one_after_the_other, works_of
 
 Turned = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
 """Messages out and in, by how many places their partners are away; the order of the latter does not matter."""
@@ -48,10 +48,10 @@ def bounds(sample: Sample, costs: Costs, crowds: Crowds | None = None) -> tuple[
         works_of(rank, program, costs, crowds and crowds(rank, len(program)))
         for rank, program in sample.programs.items()
     ]
-    lower = highest(line for work in works for line in one_after_the_other(step.envelope for step in work))
+    lower = highest(line for work in works for line in alone(work))
     one_by_one = costs.wire is not None or all(len(part.receives) < 2 for part in sample.programs[0])
     if one_by_one and all(work == works[0] for work in works[1:]):
-        return lower, one_after_the_other(step.envelope for step in works[0])
+        return lower, alone(works[0])
     programs = zip(*sample.programs.values(), strict=True)
     ends: dict[tuple[int, tuple[Work, ...]], Envelope] = {}
     together = []

@@ -66,7 +66,19 @@ def _total(lines: Iterable[Line]) -> Line:
 
 def one_after_the_other(steps: Iterable[Envelope]) -> Envelope:
     """How long steps take that follow each other."""
+    return _total_of(Counter(steps))
+
+
+def alone(works: Iterable[Work]) -> Envelope:
+    """How long a rank takes that waits for nobody."""
+    envelopes: Counter[Envelope] = Counter()
+    for work, times in Counter(works).items():
+        envelopes[work.envelope] += times
+    return _total_of(envelopes)
+
+
+def _total_of(steps: Counter[Envelope]) -> Envelope:
     total = ZERO
-    for envelope, times in Counter(steps).items():
+    for envelope, times in steps.items():
         total = highest((a + times * c, b + times * d) for a, b in total for c, d in envelope)
     return total
