@@ -14,6 +14,7 @@ HOW = {
     "alike": "exact: ranks do alike and nobody waits, as a sample of ranks and of their partners tells",
     "pipeline": "two segments were walked, the others follow in step: exact wherever whole walks could be compared",
     "bounds": "between two bounds; the upper one counts",
+    "at least": "no upper bound was found as quickly; it is ranked by the lower one, and never called the cheapest",
 }
 """What the words in the last column mean."""
 
@@ -43,7 +44,7 @@ def show(
     for name in ("steps", "messages"):
         table.add_column(name, justify="right")
     table.add_column("how")
-    for curve in sorted(curves, key=lambda curve: curve.seconds(last)):
+    for curve in sorted(curves, key=lambda curve: curve.known(last)):
         estimates = [curve.at(nbytes) for nbytes in sizes.values()]
         cells = [_cell(found, nbytes) for found, nbytes in zip(estimates, sizes.values(), strict=True)]
         found = estimates[-1]

@@ -42,7 +42,12 @@ def test_estimates_hold_however_they_are_found(collective, name):
     for size in FEWER if name in QUADRATIC else SIZES:
         schedule = find(collective, name).schedule(size)
         assert holds(estimate(schedule, NETWORK, quick=WALKED_ONLY), schedule).how == "walked"
-        assert holds(estimate(schedule, NETWORK, quick=0, most=0), schedule).how in ("alike", "pipeline", "bounds")
+        assert holds(estimate(schedule, NETWORK, quick=0, most=0), schedule).how in (
+            "alike",
+            "pipeline",
+            "bounds",
+            "at least",
+        )
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ Who is in a class, and whom its steps meet, is seen on a sample: some ranks' pro
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
-from mpitrain.analysis.estimate.costs import Costs
+from mpitrain.analysis.estimate.costs import Costs, Crowds
 from mpitrain.analysis.estimate.lines import ZERO, Envelope, Line, highest, later, plus
 from mpitrain.analysis.estimate.sample import HEAVY, LIGHT, Sample
-from mpitrain.analysis.estimate.work import Work, one_after_the_other, works_of
+from mpitrain.analysis.estimate.work import Work, alone, one_after_the_other, works_of
 
 ASKED = 4
 """Messages of a step whose other end is looked up."""
@@ -31,13 +32,16 @@ class Meeting(NamedTuple):
     place: int
 
 
-def bounds(sample: Sample, costs: Costs) -> tuple[Envelope, Envelope | None]:
+def bounds(sample: Sample, costs: Costs, crowds: Crowds | None = None) -> tuple[Envelope, Envelope | None]:
     """Lower and upper; no upper one if the steps of a class wait for later ones of its own."""
     meetings = _meetings(sample)
-    works = {rank: works_of(rank, program, costs) for rank, program in sample.programs.items()}
+    works = {
+        rank: works_of(rank, program, costs, crowds and crowds(rank, len(program)))
+        for rank, program in sample.programs.items()
+    }
     named: dict[tuple[Work, ...], int] = {}
     class_of = {rank: named.setdefault(tuple(work), len(named)) for rank, work in works.items()}
-    lower = highest(line for work in named for line in one_after_the_other(step.envelope for step in work))
+    lower = highest(line for work in named for line in alone(work))
 
     senders: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
     at_once: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -52,7 +56,26 @@ def bounds(sample: Sample, costs: Costs) -> tuple[Envelope, Envelope | None]:
             a, b = works[rank][number].receiving
             # Of messages that are alike, the first is taken while it is sent.
             clashes[class_of[rank], number] = (a - a // len(lengths), b - b // len(lengths)) if alike else (a, b)
-    return lower, _latest([list(work) for work in named], senders, clashes)
+    classes = [list(work) for work in named]
+    upper = _latest(classes, senders, clashes)
+    if upper is None and all(sent == received for (_, sent), (_, received), _ in meetings):
+        upper = _in_step(classes, clashes)
+    return lower, upper
+
+
+def _in_step(classes: list[list[Work]], clashes: dict[tuple[int, int], Line]) -> Envelope | None:
+    """When all are done, if a step begins once everybody has ended the one before: for messages that come in the step
+    in which they are sent. Then it need not be known whom a class meets."""
+    if len(set(map(len, classes))) > 1:
+        return None
+    steps = []
+    for at, works in enumerate(zip(*classes, strict=True)):
+        sending = highest(work.sending for work in works)
+        clash = highest(clashes.get((number, at), (0, 0)) for number in range(len(works)))
+        late = highest((a + c, b + d) for a, b in sending for c, d in clash)
+        busy = highest((*late, *(work.receiving for work in works)))
+        steps.append(plus(busy, max(work.summing for work in works)))
+    return one_after_the_other(steps)
 
 
 def _latest(
@@ -99,6 +122,7 @@ def _end(work: Work, start: Envelope, clash: Line, met: list[tuple[Envelope, Wor
     return plus(end, work.summing)
 
 
+@lru_cache(maxsize=1)
 def _meetings(sample: Sample) -> list[Meeting]:
     """Of some messages of the sampled ranks, both ends; their programs join the sample."""
     room = PARTNERS_IF_LIGHT if sample.weight <= LIGHT else PARTNERS if sample.weight < HEAVY else PARTNERS_IF_HEAVY
@@ -126,8 +150,5 @@ def _between(
     sample: Sample, source: int, target: int, sent: int | None, received: int | None = None
 ) -> Iterator[Meeting]:
     """The messages from one rank to another that are sent, or received, in one step."""
-    for (number, place), (other, _) in zip(
-        sample.ends(source, target, True), sample.ends(target, source, False), strict=True
-    ):
-        if number == sent or other == received:
-            yield Meeting((source, number), (target, other), place)
+    for (number, place), (other, _) in sample.between(source, target, sent, received):
+        yield Meeting((source, number), (target, other), place)

@@ -23,7 +23,7 @@ SEGMENTS: Sequence[tuple[int, int]] = ((0, 1), *((SEGMENT * count // 2 + 1, coun
 """From how many bytes on how many segments, as engines/fitting.py fits them."""
 
 
-NEVER = Lines((Straight(Fraction(10**30), Fraction(0)),))
+NEVER = Lines((Straight(Fraction(10**30), Fraction(10**30)),))
 """Where nothing is known of how long it takes at most."""
 
 
@@ -42,6 +42,11 @@ class Curve(NamedTuple):
         """What it takes at most: infinity if no such bound is known."""
         found = self.at(nbytes)
         return float(found.upper.at(nbytes)) if found.upper is not None else inf
+
+    def known(self, nbytes: int) -> float:
+        """What it takes at most, or at least where that is all that is known."""
+        found = self.at(nbytes)
+        return float((found.upper or found.lower).at(nbytes))
 
     def lines(self) -> Iterator[tuple[int, Straight]]:
         """Each line of what `seconds` takes, with the size from which on it holds: the first whole byte."""

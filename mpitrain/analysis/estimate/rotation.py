@@ -5,10 +5,10 @@ sends to the rank d places on, it gets from the rank d places back; so one progr
 whether two messages ever reach a port at once. Nobody waits, if all ranks' steps take alike long.
 """
 
-from mpitrain.analysis.estimate.costs import Costs
+from mpitrain.analysis.estimate.costs import Costs, Crowds
 from mpitrain.analysis.estimate.lines import Envelope, highest, plus
 from mpitrain.analysis.estimate.sample import Part, Sample
-from mpitrain.analysis.estimate.work import one_after_the_other, works_of
+from mpitrain.analysis.estimate.work import Work, alone, one_after_the_other, works_of
 
 Turned = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
 """Messages out and in, by how many places their partners are away; the order of the latter does not matter."""
@@ -42,15 +42,33 @@ def _turned(part: Part, rank: int, size: int) -> Turned:
     return sends, tuple(sorted(receives)) if len(receives) > 1 else tuple(receives)
 
 
-def bounds(sample: Sample, costs: Costs) -> tuple[Envelope, Envelope]:
+def bounds(sample: Sample, costs: Costs, crowds: Crowds | None = None) -> tuple[Envelope, Envelope]:
     """No rank is done before its own work; and none later than if all waited in each step for the slowest of it."""
-    works = [works_of(rank, program, costs) for rank, program in sample.programs.items()]
-    lower = highest(line for work in works for line in one_after_the_other(step.envelope for step in work))
-    slowest = works[0] if all(work == works[0] for work in works[1:]) else None
-    if slowest is not None:
-        return lower, one_after_the_other(step.envelope for step in slowest)
+    works = [
+        works_of(rank, program, costs, crowds and crowds(rank, len(program)))
+        for rank, program in sample.programs.items()
+    ]
+    lower = highest(line for work in works for line in alone(work))
+    one_by_one = costs.wire is not None or all(len(part.receives) < 2 for part in sample.programs[0])
+    if one_by_one and all(work == works[0] for work in works[1:]):
+        return lower, alone(works[0])
+    programs = zip(*sample.programs.values(), strict=True)
+    ends: dict[tuple[int, tuple[Work, ...]], Envelope] = {}
     together = []
-    for step in zip(*works, strict=True):
-        busy = highest(line for work in step for line in (work.sending, work.receiving))
-        together.append(plus(busy, max(work.summing for work in step)))
+    for several, step in zip(programs, zip(*works, strict=True), strict=True):
+        messages = len(several[0].receives)
+        if (messages, step) not in ends:
+            ends[messages, step] = _end(messages, step)
+        together.append(ends[messages, step])
     return lower, one_after_the_other(together)
+
+
+def _end(messages: int, works: tuple[Work, ...]) -> Envelope:
+    """When all have ended a step that all began. Over unlike wires messages can reach a port at once: it may begin with
+    all but one of them when the last is sent."""
+    sending, receiving = (
+        highest(line) for line in zip(*((work.sending, work.receiving) for work in works), strict=True)
+    )
+    waiting = [(a - a // messages, b - b // messages) for a, b in receiving]
+    late = highest((a + c, b + d) for a, b in sending for c, d in waiting)
+    return plus(highest((*late, *receiving)), max(work.summing for work in works))

@@ -11,7 +11,7 @@ from mpitrain.analysis.estimate.walk import combined_chunks
 from mpitrain.collectives.algorithm import Schedule
 from mpitrain.collectives.schedule import Copy, Reduce, Send
 
-LIGHT, HEAVY = 400, 50_000
+LIGHT, HEAVY = 400, 20_000
 """Messages and steps of a program that is quickly made, and of one that takes a good part of a second."""
 
 BUDGET = 500_000
@@ -30,6 +30,9 @@ class Part(NamedTuple):
 
 
 Parts = list[Part]
+
+End = tuple[int, int]
+"""Of a message: the step, and its place among those of the step."""
 
 
 def parts(schedule: Schedule, rank: int) -> Parts:
@@ -54,6 +57,7 @@ class Sample:
         self.schedule = schedule
         self.programs: dict[int, Parts] = {}
         self._ends: dict[tuple[int, bool], dict[int, list[tuple[int, int]]]] = {}
+        self._between: dict[tuple[int, int], dict[tuple[bool, int | None], list[tuple[End, End]]]] = {}
         first = self.program(0)
         self.weight = len(first) + sum(len(part.sends) + len(part.receives) for part in first)
         most = MOST_IF_LIGHT if self.weight <= LIGHT else MOST
@@ -75,6 +79,16 @@ class Sample:
                     found.setdefault(other, []).append((number, place))
             self._ends[rank, outwards] = found
         return self._ends[rank, outwards].get(peer, [])
+
+    def between(self, source: int, target: int, sent: int | None, received: int | None) -> list[tuple[End, End]]:
+        """Both ends of the messages from one rank to another that leave in a step, or come in a step."""
+        found = self._between.get((source, target))
+        if found is None:
+            found = self._between[source, target] = {}
+            for ends in zip(self.ends(source, target, True), self.ends(target, source, False), strict=True):
+                found.setdefault((True, ends[0][0]), []).append(ends)
+                found.setdefault((False, ends[1][0]), []).append(ends)
+        return found.get((True, sent) if sent is not None else (False, received), [])
 
     @cached_property
     def messages(self) -> int:
