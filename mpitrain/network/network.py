@@ -113,6 +113,12 @@ class Network:
         """`ValueError` if there is no room for so many ranks, or for those that it names."""
         if self.topology.ranks is not None and ranks > self.topology.ranks:
             raise ValueError(f"{ranks} ranks on a network for {self.topology.ranks}: {self.topology}")
+        of_links = [fault.where for fault in self.faults if isinstance(fault.where, tuple) and fault.names_link]
+        links = dict.fromkeys(self.topology.links(ranks)) if of_links else {}
+        for where in of_links:
+            if where not in links:
+                such = f"such as {list(next(iter(links)))}" if links else "two ranks: this network has no shared links"
+                raise ValueError(f"a fault names the link {list(where)}: expected one that is there, {such}")
         named = [*self.speeds, *(rank for slow in self.stragglers for rank in slow.ranks or ())]
         for rank in named:
             if not 0 <= rank < ranks:

@@ -47,6 +47,10 @@ class Flat:
     def route(self, source: int, target: int) -> Route:
         return Route(*self.wire)
 
+    def links(self, ranks: int) -> Iterator[Link]:
+        """All shared links between so many ranks."""
+        return iter(())
+
     def beta_of(self, link: Link) -> Number:
         """Seconds a byte of a shared link."""
         raise LookupError(f"a flat network has no shared links: found {link}")
@@ -73,6 +77,10 @@ class Nodes:
         if here == there:
             return Route(*self.near)
         return Route(*self.far, links=(("out of node", here), ("into node", there)))
+
+    def links(self, ranks: int) -> Iterator[Link]:
+        for node in range(self.node(ranks - 1) + 1):
+            yield from (("out of node", node), ("into node", node))
 
     def beta_of(self, link: Link) -> Number:
         return self.port
@@ -102,6 +110,12 @@ class Torus:
     def route(self, source: int, target: int) -> Route:
         links = tuple(self._links(self._place(source), self._place(target)))
         return Route(self.wire.alpha + self.hop * (len(links) - 1), self.wire.beta, links)
+
+    def links(self, ranks: int) -> Iterator[Link]:
+        for rank in range(self.ranks):
+            for dimension in range(len(self.shape)):
+                for way in ("up", "down"):
+                    yield ("from", *self._place(rank), "along", dimension, way)
 
     def _place(self, rank: int) -> list[int]:
         place = []
@@ -148,6 +162,13 @@ class FatTree:
             up.append(("up from switch", level, source))
             down.append(("down to switch", level, target))
         return Route(self.wire.alpha + self.hop * 2 * len(up), self.wire.beta, (*up, *reversed(down)))
+
+    def links(self, ranks: int) -> Iterator[Link]:
+        below = 1
+        for level, width in enumerate(self.radix):
+            below *= width
+            for switch in range((ranks - 1) // below + 1):
+                yield from (("up from switch", level, switch), ("down to switch", level, switch))
 
     def beta_of(self, link: Link) -> Number:
         level = link[1]

@@ -69,6 +69,11 @@ class Fault:
         if self.lasting is not None and not self.lasting > 0:
             raise ValueError(f"fault lasting {self.lasting}: expected seconds above 0")
 
+    @property
+    def names_link(self) -> bool:
+        """Whether it is a link of the network that it strikes."""
+        return isinstance(self.where, tuple) and isinstance(self.where[0], str)
+
     def holds_at(self, now: Number) -> bool:
         """Whether it has begun and not passed, once it is `settled`."""
         assert not isinstance(self.at, tuple)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mpitrain.network import Network, Route
+from mpitrain.network import Fault, Network, Route
 
 
 def test_a_flat_network_shares_nothing():
@@ -75,3 +75,30 @@ def test_a_network_has_room_for_its_ranks_only():
         Network.torus((3, 3), 1, 1, 0).check_ranks(10)
     with pytest.raises(ValueError, match="the network names rank 8: expected ranks below 8"):
         Network.flat(1, 1, 1, speeds={8: 0.5}).check_ranks(8)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network.nodes(4, (0, 0), (0, 1), 0),
+        Network.torus((3, 4), 0, 1, 0),
+        Network.torus((2, 2, 3), 0, 1, 0),
+        Network.fat_tree((2, 3), 0, 1, 0),
+    ],
+)
+def test_every_link_of_a_route_is_one_of_the_networks(network):
+    links = set(network.topology.links(12))
+    used = {link for source in range(12) for target in range(12) if source != target
+            for link in network.route(source, target).links}  # fmt: skip
+    assert used <= links
+
+
+def test_a_fault_on_a_link_that_is_not_there_is_refused():
+    fault = Fault("cut", ("out of node", 3), 0)
+    with pytest.raises(ValueError) as failure:
+        Network.nodes(4, (0, 0), (0, 1), 0, faults=(fault,)).check_ranks(12)
+    assert str(failure.value) == (
+        "a fault names the link ['out of node', 3]: expected one that is there, such as ['out of node', 0]"
+    )
+    with pytest.raises(ValueError, match="expected one that is there, two ranks: this network has no shared links"):
+        Network.flat(0, 1, 0, faults=(fault,)).check_ranks(12)

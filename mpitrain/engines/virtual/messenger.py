@@ -68,6 +68,8 @@ class VirtualMessenger:
             task.requests, begun = requests, kernel.now
             kernel.wait()
             task.requests = ()
+            for request in requests:
+                request.task = None
             self.rank.waited(begun, requests)
         self._raise_error(requests)
 

@@ -39,7 +39,7 @@ class Request:
         task = self.task
         if task is not None:
             self.task = None
-            task.missing -= 1
+            task.missing = 0 if error is not None else task.missing - 1  # the others may never come
             if not task.missing:
                 task.resume()
         if self.rank.listening:

@@ -389,3 +389,17 @@ def test_faults_of_ranks_that_are_not_there():
 
 def test_a_fault_free_run_is_as_ever():
     assert each(send(20, 1), recv(20, 0), network=SIMPLE).results == [30, 30]
+
+
+def test_who_waits_for_several_hears_of_a_crash_at_once():
+    """Rank 1 crashes, and rank 2, for which rank 0 waits as well, stands still for ever."""
+    network = Network.flat(10, 1, 0, faults=(Fault("crash", 1, 5), Fault("freeze", 2, 5)))
+
+    def waits(world):
+        world.allreduce(np.ones(3), algorithm="direct")
+
+    def computes(world):
+        world.compute(9)
+
+    with pytest.raises(virtual.RankFailed, match="rank 1 crashed at 5 s"):
+        each(waits, computes, computes, network=network)
