@@ -159,7 +159,7 @@ def test_parameters_are_fitted_to_nodes():
     assert nodes_of(NETWORK, 10) == ()
 
 
-def test_on_nodes_a_link_is_shared_by_none_or_by_all():
+def test_on_nodes_a_port_carries_all_that_leaves():
     """Two nodes of two ranks; halving-doubling's first messages stay in the node, its second ones share the port."""
     near, far = (1, 2), (10, 20)
     network = Network.nodes(2, near, far, gamma=0)
@@ -167,7 +167,9 @@ def test_on_nodes_a_link_is_shared_by_none_or_by_all():
     n = 400
     alone = 2 * (1 + 2 * n // 2) + 2 * (10 + 20 * n // 4)
     assert found.how == "bounds"
-    assert (found.lower.at(n), found.upper.at(n)) == (alone, alone + 2 * 20 * n // 4)
+    through_port = 2 * 2 * 20 * n // 4
+    assert (found.lower.at(n), found.upper.at(n)) == (through_port, alone + through_port // 2)
+    assert found.lower.at(1) == 2 * (1 + 1) + 2 * (10 + 5)  # a rank's own work, for little data
     ring = estimate(find("allreduce", "ring").schedule(4), network)
     assert (ring.how, ring.lower.at(n)) == ("walked", 6 * (10 + 20 * n // 4))
 

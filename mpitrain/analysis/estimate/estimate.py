@@ -73,7 +73,7 @@ def estimate(
     flat, begun = isinstance(network.topology, Flat), {} if begun is None else begun
     if quick is None:
         quick = max(QUICK, PER_RANK * schedule.size) if flat else QUICK // 2
-    limits = Limits(quick, *((most, most) if flat else (min(most, MOST_SHARED), min(most, FIRST_SHARED))))
+    limits = Limits(quick, most, most) if flat else Limits(quick, min(most, MOST_SHARED), min(most, FIRST_SHARED))
     with _no_garbage():
         sample = Sample(schedule)
         free = Costs(network, schedule.size)
@@ -94,15 +94,19 @@ def _shared(
 ) -> tuple[Envelope, Envelope | None]:
     """Lower and upper where links are shared; `lower` and `how`: where they are free."""
     network, schedule = free.network, sample.schedule
-    if how == "walked":
-        full = Costs(network, schedule.size, shared=True, flows=flows_of(schedule, free))
-        return lower, _bounds(sample, full, limits, begun)[1]
     full = Costs(network, schedule.size, shared=True)
     if not isinstance(network.topology, Nodes):
+        if how == "walked":
+            full = Costs(network, schedule.size, shared=True, flows=flows_of(schedule, free))
         return lower, _bounds(sample, full, limits, begun)[1]
     ports = Ports(sample, network.topology, rotation.turned(sample))
     busy = free.whole(network.topology.port) * ports.busiest
-    return highest((*lower, (0, busy))), _bounds(sample, full, limits, begun, ports.crowds)[1]
+    # A walk would take ranks to keep in step; classes know who may share a port with whom.
+    few = Limits(quick=0, most=0, first=limits.most)
+    upper = _bounds(sample, full, few, begun, ports.crowds)[1]
+    if upper is None and sample.messages <= limits.quick:
+        upper = walk(schedule, full).upper
+    return highest((*lower, (0, busy))), upper
 
 
 def _bounds(
@@ -115,7 +119,7 @@ def _bounds(
     first, begins = beginning(sample.schedule), ZERO
     if first is not None:
         part, name = Sample(first), f"{first} {costs.shared}"
-        if name not in begun and part.messages <= (limits.most if costs.shared else limits.first):
+        if name not in begun and part.messages <= limits.first:
             begun[name] = walk(first, costs)
         begins = begun[name].lower if name in begun else ZERO
         both = pipelined(part, begun[name], sample.schedule.chunks, costs) if name in begun else None
