@@ -133,13 +133,7 @@ def _frame(axes: Any, collective: str, record: Record, facts: dict[str, Any], si
         f"{facts['cpu']}, {facts['cores']} cores",
         loc="right", fontsize=8, color=FAINT,
     )  # fmt: skip
-    axes.grid(which="major", color="#e6e6e6", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#bbbbbb")
-    axes.tick_params(colors=INK, length=3)
+    plain(axes)
 
 
 def _size(nbytes: int) -> str:
@@ -147,3 +141,14 @@ def _size(nbytes: int) -> str:
         if nbytes >= unit:
             return f"{nbytes / unit:.3g} {name}"
     return f"{nbytes} B"
+
+
+def plain(axes: Any) -> None:
+    """Lines that do not come before the data."""
+    axes.grid(which="major", color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#bbbbbb")
+    axes.tick_params(colors=INK, length=3)

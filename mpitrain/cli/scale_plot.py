@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpitrain.cli.bench_plot import COLOURS, FAINT, INK
+from mpitrain.cli.bench_plot import COLOURS, FAINT, INK, plain
 from mpitrain.network import Network
 from mpitrain.scaling.sweep import Point
 
@@ -62,10 +62,4 @@ def _frame(axes: Any, network: Network, ranks: Sequence[int], lowest: float) -> 
     axes.set_ylabel("efficiency: a rank's speed, of its speed alone", color=INK)
     axes.set_title(f"{network}", loc="left", fontsize=8, color=FAINT)
     axes.figure.suptitle("How far training scales", x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
-    axes.grid(which="major", color="#e6e6e6", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#bbbbbb")
-    axes.tick_params(colors=INK, length=3)
+    plain(axes)

@@ -32,7 +32,7 @@ from typing import Any
 from mpitrain.errors import UsageError
 from mpitrain.tuning.calibration import Calibration, Flat
 from mpitrain.tuning.cost_model import CostModel, Errors
-from mpitrain.tuning.json_text import Wrong, of_kind, place_in, shown
+from mpitrain.tuning.json_text import Wrong, of_kind, place_in, places_in, shown
 from mpitrain.tuning.measured import Place
 from mpitrain.tuning.terms import COUNTED, FAR, KNOTS, MOVING, NEAR
 
@@ -81,15 +81,8 @@ def parsed(text: str, source: str) -> tuple[Calibration, ...]:
 
 
 def _parsed(content: Any) -> tuple[Calibration, ...]:
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else content
-        raise Wrong("format", f'"{FORMAT}"', found)
-    if content.get("version") != VERSION:
-        raise Wrong("version", f"{VERSION}, which this mpitrain reads", content.get("version"))
     calibrations = []
-    for number, entry in enumerate(of_kind(content.get("places"), list, "places")):
-        where = f"place {number + 1}"
-        entry = of_kind(entry, dict, where)
+    for where, entry in places_in(content, FORMAT, VERSION):
         place = place_in(entry, where)
         if entry.get("knots") != _KNOTS:
             raise Wrong(f"{where}, knots", "those of this mpitrain", entry.get("knots"))

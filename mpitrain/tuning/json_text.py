@@ -1,7 +1,7 @@
 """JSON that people read, and what is wrong in what they wrote: for the files of `mpitrain tune` and `calibrate`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mpitrain.tuning.measured import Place
@@ -28,6 +28,18 @@ def of_kind(value: Any, kind: type, where: str) -> Any:
 def place_in(entry: Mapping[str, Any], where: str) -> Place:
     """The place that an entry is of."""
     return Place(**{key: of_kind(entry.get(key), kind, f"{where}, {key}") for key, kind in PLACE_KINDS.items()})
+
+
+def places_in(content: Any, form: str, version: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of a file of this format and version, one a place, each with where it stands."""
+    if not isinstance(content, dict) or content.get("format") != form:
+        found = content.get("format") if isinstance(content, dict) else content
+        raise Wrong("format", f'"{form}"', found)
+    if content.get("version") != version:
+        raise Wrong("version", f"{version}, which this mpitrain reads", content.get("version"))
+    for number, entry in enumerate(of_kind(content.get("places"), list, "places")):
+        where = f"place {number + 1}"
+        yield where, of_kind(entry, dict, where)
 
 
 def shown(value: Any, indent: str = "") -> str:

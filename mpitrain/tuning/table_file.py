@@ -30,7 +30,7 @@ from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.tuning.choice import Way
-from mpitrain.tuning.json_text import Wrong, of_kind, place_in, shown
+from mpitrain.tuning.json_text import Wrong, of_kind, place_in, places_in, shown
 from mpitrain.tuning.measured import Measured, PlaceTable
 
 FORMAT, VERSION = "mpitrain tuning", 1
@@ -74,15 +74,8 @@ def parsed(text: str, source: str) -> tuple[PlaceTable, ...]:
 
 
 def _parsed(content: Any) -> tuple[PlaceTable, ...]:
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else content
-        raise Wrong("format", f'"{FORMAT}"', found)
-    if content.get("version") != VERSION:
-        raise Wrong("version", f"{VERSION}, which this mpitrain reads", content.get("version"))
     tables = []
-    for number, entry in enumerate(of_kind(content.get("places"), list, "places")):
-        where = f"place {number + 1}"
-        entry = of_kind(entry, dict, where)
+    for where, entry in places_in(content, FORMAT, VERSION):
         place = place_in(entry, where)
         tables.append(
             PlaceTable(
