@@ -1,8 +1,10 @@
 """Neural network layers in explicit form: numbers bound from outside, forward and backward with nothing in between."""
 
 from mpitrain.nn.activation import ReLU
+from mpitrain.nn.branches import Identity, Parallel, Residual
+from mpitrain.nn.container import Container
 from mpitrain.nn.convolution import Conv2d
-from mpitrain.nn.layer import Call, Layer, Parameter
+from mpitrain.nn.layer import Buffer, Call, Layer, Parameter
 from mpitrain.nn.layout import Layout, Slot
 from mpitrain.nn.linear import Linear
 from mpitrain.nn.loss import softmax_cross_entropy
@@ -11,15 +13,20 @@ from mpitrain.nn.sequential import Sequential
 from mpitrain.nn.shape import Flatten
 
 __all__ = [
+    "Buffer",
     "Call",
+    "Container",
     "Conv2d",
     "Flatten",
+    "Identity",
     "Layer",
     "Layout",
     "Linear",
     "MaxPool2d",
+    "Parallel",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
     "Slot",
     "softmax_cross_entropy",

@@ -9,6 +9,7 @@ from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_product, take_row_sum
 from mpitrain.nn.initialise import he_normal, zeros
 from mpitrain.nn.layer import Call, Layer, Parameter
+from mpitrain.ops.matmul import matmul
 
 Array = Any
 
@@ -30,19 +31,19 @@ class Linear(Layer):
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         xp = namespace(x)
-        y = xp.matmul(x, self.values["weight"], out=empty((len(x), self.outputs), x.dtype, xp))
+        y = matmul(x, self.values["weight"], out=empty((len(x), self.outputs), x.dtype, xp))
         y += self.values["bias"]
         return y, x
 
     def backward_input(self, context: Any, dy: Array) -> Array:
         # dy @ weight.T, turned: BLAS is up to a third faster when it need not turn the large matrix.
         xp = namespace(dy)
-        turned = xp.matmul(self.values["weight"], dy.T, out=empty((self.inputs, len(dy)), dy.dtype, xp))
+        turned = matmul(self.values["weight"], dy.T, out=empty((self.inputs, len(dy)), dy.dtype, xp))
         dx = empty((len(dy), self.inputs), dy.dtype, xp)
         dx[...] = turned.T
         return dx
 
     def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
         x = context
-        take_product(self.gradients["weight"], x.T, dy, accumulate)
-        take_row_sum(self.gradients["bias"], dy, accumulate)
+        take_product(self.gradients["weight"], x.T, dy, self.adds("weight", accumulate))
+        take_row_sum(self.gradients["bias"], dy, self.adds("bias", accumulate))
