@@ -3,5 +3,6 @@
 from mpitrain.data.dataset import NAMES, Dataset, load
 from mpitrain.data.deal import epoch_order, share
 from mpitrain.data.idx import read_idx
+from mpitrain.data.samples import Indices, Inputs, Kind, Samples
 
-__all__ = ["NAMES", "Dataset", "epoch_order", "load", "read_idx", "share"]
+__all__ = ["NAMES", "Dataset", "Indices", "Inputs", "Kind", "Samples", "epoch_order", "load", "read_idx", "share"]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mpitrain.data.folder import read_part
 from mpitrain.data.idx import read_idx
+from mpitrain.data.samples import Indices, Kind
 from mpitrain.errors import UsageError
 from mpitrain.memory import empty
 
@@ -43,17 +44,30 @@ class Dataset:
     test_images: np.ndarray
     test_labels: np.ndarray
 
+    kind: ClassVar[Kind] = "images"
+    predictions: ClassVar[int] = 1
+
+    @property
+    def count(self) -> int:
+        """Samples to train on."""
+        return len(self.train_labels)
+
+    @property
+    def test_count(self) -> int:
+        """Samples held out."""
+        return len(self.test_labels)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and colours of an image."""
         _, height, width, colours = self.train_images.shape
         return height, width, colours
 
-    def batch(self, indices: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, indices: Indices) -> tuple[np.ndarray, np.ndarray]:
         """These training images, normalised float32, and their labels."""
         return self._normalised(self.train_images[indices]), self.train_labels[indices]
 
-    def test_batch(self, indices: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+    def test_batch(self, indices: Indices) -> tuple[np.ndarray, np.ndarray]:
         """The same of the held-out images, normalised by the mean and deviation of the training images."""
         return self._normalised(self.test_images[indices]), self.test_labels[indices]
 
