@@ -20,7 +20,7 @@ import mpitrain
 from mpitrain.cli.bench_step import MEASURED, lasting
 from mpitrain.data import load
 from mpitrain.training import trainer as training
-from mpitrain.training.config import Engine, Whole
+from mpitrain.training.option_types import Engine, Whole
 
 LAYER = {"forward": "forward", "backward_weights": "weights' gradient", "backward_input": "input's gradient"}
 EXCHANGE = ("begin", "finished", "finish")
@@ -80,7 +80,7 @@ def main(
     """Measure, and print a table."""
     options = lasting(MEASURED[model], UNCOUNTED_STEPS + steps, algorithm=algorithm, engine=engine)
     with mpitrain.init(engine) as world:
-        trainer = training.Trainer(world, options, load(options.data))
+        trainer = training.Trainer(world, options, load(options.recipe.data))
         for _ in range(UNCOUNTED_STEPS):
             trainer.step()
         clock = Clock(world.now)

@@ -35,7 +35,7 @@ from mpitrain.data import epoch_order, load, share
 from mpitrain.engines.cores import limit_blas_threads
 from mpitrain.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from mpitrain.optim import linear_decay
-from mpitrain.training.config import Engine, Whole
+from mpitrain.training.option_types import Engine, Whole
 from mpitrain.training.trainer import Trainer
 from mpitrain.world import World
 
@@ -78,7 +78,7 @@ class TorchTrainer:
         )
         config = ours.config
         self.optimiser = torch.optim.SGD(
-            network.parameters(), momentum=config.momentum, weight_decay=config.own_weight_decay, fused=True
+            network.parameters(), momentum=config.momentum, weight_decay=config.recipe.weight_decay, fused=True
         )
 
     def step(self) -> float:
@@ -99,7 +99,7 @@ def shares(world: World, ours: Trainer) -> list[torch.Tensor]:
     count, seed = len(ours.dataset.train_labels), ours.config.seed
     batches = [
         epoch_order(count, seed, epoch)[start : start + ours.global_batch]
-        for epoch in range(ours.config.epochs)
+        for epoch in range(ours.config.recipe.epochs)
         for start in range(0, count, ours.global_batch)
     ]
     return [torch.from_numpy(batch[np.array(share(len(batch), world.rank, world.size))]) for batch in batches]
@@ -154,7 +154,7 @@ def main(
     options = lasting(MEASURED[model], CHECKED_STEPS + steps, algorithm=algorithm, engine=engine)
     with mpitrain.init(engine) as world:
         join(world)
-        ours = Trainer(world, options, load(options.data))
+        ours = Trainer(world, options, load(options.recipe.data))
         theirs = {
             name: TorchTrainer(world, ours, variant)
             for name, variant in VARIANTS.items()

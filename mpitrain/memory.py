@@ -67,6 +67,8 @@ def empty(shape: tuple[int, ...], dtype: Any, xp: ModuleType = np) -> Array:
     nbytes = math.prod(shape) * dtype.itemsize
     if xp is not np or nbytes < SMALLEST:
         return xp.empty(shape, dtype)
+    if dtype.isbuiltin == 2:  # somebody's, such as bfloat16, which the array interface has no name for
+        return empty(shape, f"u{dtype.itemsize}").view(dtype)
     size = 1 << (nbytes - 1).bit_length()  # so that batches of about one size use each other's
     home = _idle[size]
     try:

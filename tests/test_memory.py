@@ -4,6 +4,7 @@ import resource
 import threading
 from types import SimpleNamespace
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -30,7 +31,7 @@ def place(array):
     return array.__array_interface__["data"][0]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, bool, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, bool, np.uint8, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (0, 5), (1003,), LARGE, (2, 3, 500, 41)])
 def test_an_array_like_any_other(shape, dtype):
     array = empty(shape, dtype)

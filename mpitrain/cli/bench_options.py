@@ -13,7 +13,7 @@ from mpitrain.cli.bench_kinds import KINDS
 from mpitrain.cli.schedules import nbytes_of
 from mpitrain.collectives.catalogue import find
 from mpitrain.errors import UsageError
-from mpitrain.training.config import Whole
+from mpitrain.training.option_types import Whole
 from mpitrain.world import World
 
 DTYPES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64")

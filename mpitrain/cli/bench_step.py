@@ -13,7 +13,8 @@ from rich.table import Table
 
 from mpitrain.cli.json_file import write_json
 from mpitrain.cli.turns import take_turns
-from mpitrain.training.config import Config, Engine, Whole
+from mpitrain.training.config import Config
+from mpitrain.training.option_types import Engine, Whole
 from mpitrain.world import World
 
 MEASURED = {
@@ -72,7 +73,7 @@ def measure(world: World, options: Config, steps: int) -> dict[str, Any]:
     from mpitrain.engines.solo import SoloWorld
     from mpitrain.training.trainer import Trainer
 
-    dataset = load(options.data)
+    dataset = load(options.recipe.data)
     together = Trainer(world, options, dataset)
     alone = Trainer(SoloWorld(), replace(options, algorithm="auto"), dataset)
     seconds = in_turns(world, steps, {"exchange": together.step, "alone": alone.step})

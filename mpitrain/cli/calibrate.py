@@ -11,7 +11,7 @@ from mpitrain.cli.explain import Sizes, sizes_of
 from mpitrain.cli.whole_file import write_whole
 from mpitrain.errors import UsageError
 from mpitrain.training.agreement import agreed
-from mpitrain.training.config import Whole
+from mpitrain.training.option_types import Whole
 from mpitrain.tuning.calibration import Calibration, flat_network, flat_network_text, with_another
 from mpitrain.tuning.calibration_file import as_text, read_calibrations
 from mpitrain.tuning.cost_model import Sample, fit

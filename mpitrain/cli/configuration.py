@@ -9,7 +9,8 @@ from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
 
 from mpitrain.errors import UsageError
-from mpitrain.training.config import Config, option
+from mpitrain.training.config import Config
+from mpitrain.training.option_types import option
 from mpitrain.training.run_folder import RunFolder
 
 CHANGEABLE = ("--resume", "--steps", "--progress", "--explain", "--stall-warn", "--stall-abort")

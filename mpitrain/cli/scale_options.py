@@ -14,7 +14,7 @@ from mpitrain.collectives.catalogue import ALLREDUCE, find
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.errors import UsageError
 from mpitrain.network import Network, read
-from mpitrain.training.config import Whole
+from mpitrain.training.option_types import Whole
 
 Model = Literal["resnet50", "resnet101", "inception3", "vgg16", "gpt2"]
 MOST = 1 << 16

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import CATALOGUE, find
 from mpitrain.errors import UsageError
-from mpitrain.training.config import Whole
+from mpitrain.training.option_types import Whole
 
 Ranks = Annotated[Whole, Parameter(name=["-n", "--ranks"])]
 

@@ -14,7 +14,7 @@ from mpitrain.cli.tune_measure import measure
 from mpitrain.cli.whole_file import write_whole
 from mpitrain.errors import UsageError
 from mpitrain.training.agreement import agreed
-from mpitrain.training.config import Whole
+from mpitrain.training.option_types import Whole
 from mpitrain.tuning.choice import Way
 from mpitrain.tuning.measured import Measured, PlaceTable, merged
 from mpitrain.tuning.openmpi_rules import rules

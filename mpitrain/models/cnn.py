@@ -11,7 +11,7 @@ from mpitrain.nn.shape import Flatten
 
 
 def cnn(
-    shape: tuple[int, int, int], classes: int, channels: tuple[int, ...] = (32, 64), hidden: tuple[int, ...] = (128,)
+    shape: tuple[int, ...], classes: int, channels: tuple[int, ...] = (32, 64), hidden: tuple[int, ...] = (128,)
 ) -> Sequential:
     """Takes (batch, height, width, colours) images of this `shape` to (batch, classes) logits.
 

@@ -1,26 +1,41 @@
 """Neural network layers in explicit form: numbers bound from outside, forward and backward with nothing in between."""
 
-from mpitrain.nn.activation import ReLU
+from mpitrain.nn.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
+from mpitrain.nn.branches import Identity, Parallel, Residual
+from mpitrain.nn.container import Container
 from mpitrain.nn.convolution import Conv2d
-from mpitrain.nn.layer import Call, Layer, Parameter
+from mpitrain.nn.layer import Buffer, Call, Layer, Parameter
 from mpitrain.nn.layout import Layout, Slot
 from mpitrain.nn.linear import Linear
-from mpitrain.nn.loss import softmax_cross_entropy
+from mpitrain.nn.loss import Scored, binary_cross_entropy, huber, mean_squared_error, softmax_cross_entropy
 from mpitrain.nn.pooling import MaxPool2d
 from mpitrain.nn.sequential import Sequential
 from mpitrain.nn.shape import Flatten
 
 __all__ = [
+    "GELU",
+    "Buffer",
     "Call",
+    "Container",
     "Conv2d",
     "Flatten",
+    "Identity",
     "Layer",
     "Layout",
     "Linear",
     "MaxPool2d",
+    "Parallel",
     "Parameter",
     "ReLU",
+    "Residual",
+    "Scored",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "Slot",
+    "Tanh",
+    "binary_cross_entropy",
+    "huber",
+    "mean_squared_error",
     "softmax_cross_entropy",
 ]

@@ -14,6 +14,7 @@ from mpitrain.nn.gradient import take_product, take_row_sum
 from mpitrain.nn.initialise import he_normal, zeros
 from mpitrain.nn.layer import Call, Layer, Parameter
 from mpitrain.nn.windows import columns, out_sides, pad, unpad
+from mpitrain.ops.matmul import matmul
 
 Array = Any
 
@@ -55,7 +56,7 @@ class Conv2d(Layer):
         # For a row of pixels at once: added pixel by pixel it would be many short loops.
         bias = xp.tile(self.values["bias"], width)
         for images, windows in columns(padded, self.kernel, self.stride):
-            xp.matmul(windows, weight, out=y[images].reshape(-1, self.outputs))
+            matmul(windows, weight, out=y[images].reshape(-1, self.outputs))
             rows = y[images].reshape(-1, width * self.outputs)
             rows += bias
         return y, padded
@@ -72,12 +73,12 @@ class Conv2d(Layer):
         turned = self.values["weight"][::-1, ::-1].swapaxes(2, 3).reshape(-1, self.inputs)
         dx = empty((*unpad(padded, self.padding).shape[:3], self.inputs), dy.dtype, xp)
         for images, windows in columns(spread, self.kernel, stride=1):
-            xp.matmul(windows, turned, out=dx[images].reshape(-1, self.inputs))
+            matmul(windows, turned, out=dx[images].reshape(-1, self.inputs))
         return dx
 
     def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
         gradient = self.gradients["weight"].reshape(-1, self.outputs)
         for images, windows in columns(context, self.kernel, self.stride):
             rows = dy[images].reshape(-1, self.outputs)
-            take_product(gradient, windows.T, rows, accumulate or images.start > 0)
-        take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), accumulate)
+            take_product(gradient, windows.T, rows, self.adds("weight", accumulate) or images.start > 0)
+        take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), self.adds("bias", accumulate))

@@ -5,14 +5,13 @@ again for those of its parameters; below the first layer that learns nothing is 
 no gradient of its input (see `Sequential`).
 """
 
-from collections.abc import Generator, Mapping
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
+from mpitrain.nn.container import leaves
 from mpitrain.nn.layer import Array, Call, Layer
-from mpitrain.nn.sequential import Sequential
-
-Leaf = tuple[str, Layer, float]
-"""A layer that is no container, its path, and what its forward costs."""
 
 
 class Cost(NamedTuple):
@@ -22,25 +21,39 @@ class Cost(NamedTuple):
     backward: Mapping[str, float]
 
 
-def cost(model: Sequential, x: Array) -> Cost:
-    """Of one sample like those in the batch `x`, which goes through the model once."""
-    leaves = list(_leaves("", model, x))[::-1]
-    forward = sum(flops for _, _, flops in leaves)
+def cost(model: Layer, x: Any) -> Cost:
+    """Of one sample like those in the batch `x` (an array, or a tuple of arrays), which goes through the model once."""
+    with _counted(model) as flops:
+        model.forward(x, Call(False))
+    samples = len(x[0] if isinstance(x, tuple) else x)
     backward: dict[str, float] = {}
-    since = 0.0
-    for path, layer, flops in leaves:
-        if layer.parameters():
-            backward[path], since = (since + flops) / len(x), 0.0
-        since += flops
-    return Cost(forward / len(x), backward)
+    units, since = [unit for unit, _ in model.units()], 0.0
+    for path in reversed(flops):
+        if path in units:
+            backward[path], since = (since + flops[path]) / samples, 0.0
+        since += flops[path]
+    return Cost(sum(flops.values()) / samples, backward)
 
 
-def _leaves(path: str, layer: Layer, x: Array) -> Generator[Leaf, None, Array]:
-    """All layers in forward order; the generator's result is what comes out."""
-    if isinstance(layer, Sequential):
-        for name, child in layer.layers.items():
-            x = yield from _leaves(f"{path}.{name}" if path else name, child, x)
-        return x
-    y, _ = layer.forward(x, Call(False))
-    yield path, layer, layer.flops(x.shape, y.shape)
-    return y
+@contextmanager
+def _counted(model: Layer) -> Iterator[dict[str, float]]:
+    """While it lasts, each forward of a layer adds what it costs under the layer's path, in forward order."""
+    flops: dict[str, float] = defaultdict(float)
+    watched = dict(leaves(model))
+    for path, layer in watched.items():
+
+        def forward(x: Any, call: Call, path: str = path, layer: Layer = layer) -> tuple[Array, Any]:
+            y, context = type(layer).forward(layer, x, call)
+            flops[path] += layer.flops(_shape(x), y.shape)
+            return y, context
+
+        layer.forward = forward  # type: ignore[method-assign]
+    try:
+        yield flops
+    finally:
+        for layer in watched.values():
+            del layer.forward
+
+
+def _shape(x: Any) -> Any:
+    return tuple(map(_shape, x)) if isinstance(x, tuple) else x.shape

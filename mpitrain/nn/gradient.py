@@ -8,17 +8,17 @@ from typing import Any
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.matmul import matmul
 
 Array = Any
 
 
 def take_product(gradient: Array, a: Array, b: Array, accumulate: bool) -> None:
     """gradient = a @ b, or gradient += a @ b."""
-    xp = namespace(gradient)
     if accumulate:
-        gradient += xp.matmul(a, b, out=empty(gradient.shape, gradient.dtype, xp))
+        gradient += matmul(a, b, out=empty(gradient.shape, gradient.dtype, namespace(gradient)))
     else:
-        xp.matmul(a, b, out=gradient)
+        matmul(a, b, out=gradient)
 
 
 def take_row_sum(gradient: Array, rows: Array, accumulate: bool) -> None:

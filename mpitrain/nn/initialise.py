@@ -4,6 +4,7 @@ A weight's last axis counts its outputs; all others together are the inputs each
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,3 +22,8 @@ def he_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndar
 def lecun_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Normal with variance 1 / fan-in, for a weight that no ReLU follows (LeCun et al. 1998, section 4.6)."""
     return generator.standard_normal(shape) * math.sqrt(1 / math.prod(shape[:-1]))
+
+
+def normal(deviation: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
+    """Normal with that standard deviation, whatever the shape."""
+    return lambda generator, shape: generator.standard_normal(shape) * deviation

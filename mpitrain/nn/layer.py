@@ -4,6 +4,9 @@ A layer owns no memory. `parameters()` says what it needs, `bind()` hands it vie
 values and gradients of the whole model (see `layout.py`). `forward` returns its result together with a `context`,
 whatever its backward needs; the layer itself remembers nothing, so that several microbatches can be in flight.
 
+What a layer keeps from step to step without learning it, such as the running statistics of a normalisation, are named
+buffers: views of one more flat vector, which a training forward moves on, unless it is a recomputation.
+
 The backward comes whole or split. `backward_weights` writes the gradients of the parameters and `backward_input` the
 gradient of the input; neither depends on the other, so a pipeline may put off the first to fill a bubble. The whole
 one does the weights first: their gradients can then travel while the input's is computed.
@@ -15,15 +18,18 @@ from typing import Any, NamedTuple
 
 Array = Any  # a NumPy or CuPy array
 Finished = Callable[[str], None]
+Reduce = Callable[[Array], Array]
 
 
 class Call(NamedTuple):
-    """The circumstances of one forward pass; all the randomness of a layer derives from these and its name."""
+    """The circumstances of one forward pass; all the randomness of a layer derives from these and its path."""
 
     training: bool
     seed: int = 0
     step: int = 0
-    samples: Array | None = None  # (batch,) indices in the data set
+    samples: Array | None = None  # (batch,) indices in the data set, on the host
+    reduce: Reduce | None = None  # sums a small vector over all ranks, in place; None: there is one rank
+    recomputing: bool = False  # for the second time, to save memory: buffers stay as they are
 
 
 class Parameter(NamedTuple):
@@ -34,8 +40,16 @@ class Parameter(NamedTuple):
     initialise: Callable[..., Array]  # (numpy Generator, shape) -> float64 array; see initialise.py
 
 
+class Buffer(NamedTuple):
+    """A named array of float32 numbers that a layer keeps without learning them, all `start` at first."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: float
+
+
 class _Unbound(dict[str, Array]):
-    """What a layer has in the place of values and gradients until it is bound."""
+    """What a layer has in the place of values, gradients and buffers until it is bound."""
 
     def __missing__(self, name: str) -> Array:
         raise LookupError(f"no {name} yet; bind vectors to the model with Layout.bind")
@@ -46,10 +60,25 @@ class Layer:
 
     values: Mapping[str, Array] = _Unbound()
     gradients: Mapping[str, Array] = _Unbound()
+    state: Mapping[str, Array] = _Unbound()
+    path = ""  # of names, from the model down to this layer; see `place`
+    begun_elsewhere: frozenset[str] = frozenset()  # parameters whose gradient another layer has begun (tied weights)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters, by names of their own such as `weight`."""
         return ()
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it keeps besides, by names of their own such as `mean`."""
+        return ()
+
+    def children(self) -> Mapping[str, "Layer"]:
+        """The layers that it is made of, in forward order; none, unless it is a container."""
+        return {}
+
+    def place(self, path: str) -> None:
+        """Learn where in the model it stands; `Layout.of` tells every layer."""
+        self.path = path
 
     def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
         """Floating-point operations of a forward from a batch of one shape to one of the other: one for each number
@@ -61,13 +90,23 @@ class Layer:
         if parameters := self.parameters():
             yield "", parameters
 
-    def bind(self, values: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Use these arrays, by parameter name, from now on. Raises ValueError if one has another shape."""
-        for name, shape, _ in self.parameters():
-            for role, array in (("value", values[name]), ("gradient", gradients[name])):
-                if array.shape != shape:
-                    raise ValueError(f"the {role} of {name} must have shape {shape}, found {array.shape}")
-        self.values, self.gradients = values, gradients
+    def bind(
+        self, values: Mapping[str, Array], gradients: Mapping[str, Array], state: Mapping[str, Array] = _Unbound()
+    ) -> None:
+        """Use these arrays, by name of parameter or buffer, from now on. Raises ValueError if one has another shape."""
+        for role, arrays, wanted in (
+            ("value", values, self.parameters()),
+            ("gradient", gradients, self.parameters()),
+            ("buffer", state, self.buffers()),
+        ):
+            for name, shape, *_ in wanted:
+                if arrays[name].shape != shape:
+                    raise ValueError(f"the {role} of {name} must have shape {shape}, found {arrays[name].shape}")
+        self.values, self.gradients, self.state = values, gradients, state
+
+    def adds(self, name: str, accumulate: bool) -> bool:
+        """Whether this backward adds to the gradient of a parameter, rather than overwrite it."""
+        return accumulate or name in self.begun_elsewhere
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         """The result for input `x`, and the context that the backward of this very input takes."""

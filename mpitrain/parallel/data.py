@@ -17,7 +17,7 @@ from mpitrain.nn.layout import Layout
 from mpitrain.world import Plan, Work, World
 
 HEADER = 16
-"""Elements before the gradients, one cache line of float32: loss sum, right predictions, the rest free."""
+"""Elements before the gradients, one cache line of float32: sums of loss and score, the rest free."""
 
 
 class Bucket(NamedTuple):
@@ -34,7 +34,7 @@ class Exchanged(NamedTuple):
     wait ended, on the world's clock."""
 
     loss_sum: float
-    correct: int
+    score_sum: float
     events: tuple[Event, ...]
     overlapped: float
     arrived: float
@@ -103,9 +103,9 @@ class DataParallel:
             lines.append(f"gradients up to {bucket.last_unit}, {nbytes:,} bytes: {taken}")
         return "\n".join(lines)
 
-    def begin(self, loss_sum: float, correct: int) -> None:
+    def begin(self, loss_sum: float, score_sum: float) -> None:
         """Forward is done: what the header carries is known."""
-        self.header[0], self.header[1] = loss_sum, correct
+        self.header[0], self.header[1] = loss_sum, score_sum
         self._under_way, self._overlapped = [], 0.0
 
     def finished(self, unit: str) -> None:
@@ -124,7 +124,7 @@ class DataParallel:
             work.wait()
         ended = self.world.now()
         events = tuple(work.event for work in self._under_way if work.event is not None)
-        return Exchanged(float(self.header[0]), round(float(self.header[1])), events, self._overlapped, arrived, ended)
+        return Exchanged(float(self.header[0]), float(self.header[1]), events, self._overlapped, arrived, ended)
 
     def close(self) -> None:
         """Free the plans. Collective."""

@@ -1,12 +1,13 @@
-"""curves.svg: loss and accuracy over the steps, if matplotlib is installed (extra [plot])."""
+"""curves.svg: loss and score over the steps, if matplotlib is installed (extra [plot])."""
 
 from importlib.util import find_spec
 from io import BytesIO
 
+from mpitrain.models.task import Score
 from mpitrain.training.run_folder import RunFolder, write_whole
 
 
-def draw_curves(folder: RunFolder) -> bool:
+def draw_curves(folder: RunFolder, score: Score) -> bool:
     """Draw the run's metrics; False if matplotlib is not there."""
     if find_spec("matplotlib") is None:
         return False
@@ -16,16 +17,17 @@ def draw_curves(folder: RunFolder) -> bool:
     steps = [line for line in lines if line["kind"] == "step"]
     epochs = [line for line in lines if line["kind"] == "epoch"]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    loss, accuracy = figure.subplots(1, 2)
+    loss, judged = figure.subplots(1, 2)
     loss.plot([s["step"] for s in steps], [s["loss"] for s in steps], color="0.75", lw=0.8, label="training, a step")
     at = [e["step"] for e in epochs]
     loss.plot(at, [e["train_loss"] for e in epochs], "o-", ms=3, label="training, an epoch")
     loss.plot(at, [e["test_loss"] for e in epochs], "o-", ms=3, label="held out")
     loss.set(xlabel="step", ylabel="loss", ylim=(0, None))
-    accuracy.plot(at, [100 * e["train_accuracy"] for e in epochs], "o-", ms=3, color="C0", label="training")
-    accuracy.plot(at, [100 * e["test_accuracy"] for e in epochs], "o-", ms=3, color="C1", label="held out")
-    accuracy.set(xlabel="step", ylabel="accuracy, %")
-    for axes in (loss, accuracy):
+    factor, unit = (100, ", %") if score.text.endswith("%") else (1, f", {score.unit.strip()}" if score.unit else "")
+    for part, color, label in (("train", "C0", "training"), ("test", "C1", "held out")):
+        judged.plot(at, [factor * e[f"{part}_{score.key}"] for e in epochs], "o-", ms=3, color=color, label=label)
+    judged.set(xlabel="step", ylabel=f"{score.label}{unit}")
+    for axes in (loss, judged):
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

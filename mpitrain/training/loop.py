@@ -27,13 +27,13 @@ class EpochTotals:
     """Sums over the steps of an epoch so far; part of a checkpoint, since a run may stop within an epoch."""
 
     loss_sum: float = 0.0
-    correct: int = 0
+    score_sum: float = 0.0
     samples: int = 0
     seconds: float = 0.0
 
     def add(self, done: StepDone) -> None:
         self.loss_sum += done.loss * done.samples
-        self.correct += done.correct
+        self.score_sum += done.exchanged.score_sum
         self.samples += done.samples
         self.seconds += done.ended - done.begun
 
@@ -42,11 +42,11 @@ class EpochTotals:
         return self.loss_sum / self.samples
 
     def state(self) -> np.ndarray:
-        return np.array([self.loss_sum, self.correct, self.samples, self.seconds])
+        return np.array([self.loss_sum, self.score_sum, self.samples, self.seconds])
 
     @classmethod
     def of(cls, state: np.ndarray) -> "EpochTotals":
-        return cls(float(state[0]), int(state[1]), int(state[2]), float(state[3]))
+        return cls(float(state[0]), float(state[1]), int(state[2]), float(state[3]))
 
 
 def train(world: World, config: Config, resumed: Path | None = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def train(world: World, config: Config, resumed: Path | None = None) -> dict[str
 
 def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]:
     began = world.now()
-    dataset = agreed(world, lambda: load(config.data, config.data_dir))
+    dataset = agreed(world, lambda: load(config.recipe.data, config.data_dir))
     trainer = Trainer(world, config, dataset)
     if config.explain and world.rank == 0:
         print(trainer.strategy.explained(), flush=True)
@@ -71,7 +71,7 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
         trainer.load_state(saved.state)
         totals = EpochTotals.of(saved.state["epoch"])
     folder = agreed(world, lambda: _open(world, config, resumed, trainer.done))
-    screen = display(config, world.rank, _last_step(trainer))
+    screen = display(config, world.rank, _last_step(trainer), trainer.task.score)
     try:
         run = _Run(trainer, totals, folder, screen)
         held_out = run.to_the_end()
@@ -86,8 +86,8 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
     trainer.close()
     if folder is not None:
         folder.write_summary(summary)
-        draw_curves(folder)
-        show(terminal(config), summary, str(folder.path))
+        draw_curves(folder, trainer.task.score)
+        show(terminal(config), summary, str(folder.path), trainer.task.score)
     return summary
 
 
@@ -151,7 +151,7 @@ class _Run:
         if self.folder is not None:
             self.folder.log({
                 "kind": "step", "step": done.step, "epoch": done.epoch, "loss": done.loss,
-                "accuracy": done.correct / done.samples, "lr": done.lr, "samples": done.samples,
+                self.trainer.task.score.key: done.score, "lr": done.lr, "samples": done.samples,
                 "seconds": done.ended - done.begun,
                 "exchange_seconds": done.exchanged.seconds,
             })  # fmt: skip
@@ -170,19 +170,23 @@ class _Run:
 
     def _end_epoch(self) -> Evaluation:
         held_out, shares = self._evaluate(), self.timeline.resolve()
-        totals, done = self.totals, self.last_done
+        totals, done, score = self.totals, self.last_done, self.trainer.task.score
         rate = totals.samples / totals.seconds
         if self.folder is not None:
             self.folder.log({
                 "kind": "epoch", "step": done.step, "epoch": done.epoch, "train_loss": totals.loss,
-                "train_accuracy": totals.correct / totals.samples, "test_loss": held_out.loss,
-                "test_accuracy": held_out.accuracy, "samples_per_second": rate,
+                f"train_{score.key}": self._training_score(), "test_loss": held_out.loss,
+                f"test_{score.key}": held_out.score, "samples_per_second": rate,
                 "computing_seconds": shares.computing, "communicating_seconds": shares.communicating,
                 "waiting_seconds": shares.waiting, "slowest_rank": shares.slowest,
             })  # fmt: skip
         self.screen.epoch(done, totals.loss, held_out, rate, shares)
         self._save()
         return held_out
+
+    def _training_score(self) -> float:
+        predictions = self.totals.samples * self.trainer.dataset.predictions
+        return self.trainer.task.score.of(self.totals.loss, self.totals.score_sum / predictions)
 
     def _save(self) -> None:
         """Checkpoint and weights; the state is alike on every rank, so rank 0's will do."""

@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from mpitrain.launch_environment import stdout_terminal
+from mpitrain.models.task import Score
 from mpitrain.training.config import Config
 from mpitrain.training.timeline import Shares
 from mpitrain.training.trainer import Evaluation, StepDone
@@ -42,14 +43,14 @@ class Silent:
 class Plain(Silent):
     """One line an epoch."""
 
-    def __init__(self, console: Console, epochs: int, steps: int, predicted: bool = False):
+    def __init__(self, console: Console, epochs: int, steps: int, score: Score, predicted: bool = False):
         """`predicted`: time is a model's, and each line says when it is on that clock."""
-        self.console, self.epochs, self.steps, self.predicted = console, epochs, steps, predicted
+        self.console, self.epochs, self.steps, self.score, self.predicted = console, epochs, steps, score, predicted
 
     def epoch(self, done: StepDone, loss: float, held_out: Evaluation, rate: float, shares: Shares) -> None:
         self.console.print(
             f"epoch {done.epoch:{len(str(self.epochs))}}/{self.epochs}  step {done.step:{len(str(self.steps))}}  "
-            f"loss {loss:<#6.4g}  accuracy {held_out.accuracy:.2%}  {rate:,.0f} samples/s  "
+            f"loss {loss:<#6.4g}  {self.score.label} {self.score.shown(held_out.score)}  {rate:,.0f} samples/s  "
             f"comm {shares.communication_share:.0%}"
             f"{f'  predicted {done.ended:#.3g} s' if self.predicted else ''}",
             soft_wrap=True,
@@ -67,8 +68,8 @@ class WholeLines(Progress):
 class Live(Plain):
     """A bar that moves with every step, and above it a line for every epoch that is done."""
 
-    def __init__(self, console: Console, epochs: int, steps: int, predicted: bool = False):
-        super().__init__(console, epochs, steps, predicted)
+    def __init__(self, console: Console, epochs: int, steps: int, score: Score, predicted: bool = False):
+        super().__init__(console, epochs, steps, score, predicted)
         self.bar = WholeLines(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
@@ -98,12 +99,12 @@ class Live(Plain):
         self.bar.stop()
 
 
-def display(config: Config, rank: int, steps: int) -> Display:
+def display(config: Config, rank: int, steps: int, score: Score) -> Display:
     """The display for this rank and terminal, of a run that ends at step `steps`."""
     if rank != 0:
         return Silent()
     live = stdout_terminal(os.environ) is not None if config.progress == "auto" else config.progress == "live"
-    return (Live if live else Plain)(terminal(config), config.epochs, steps, config.virtual is not None)
+    return (Live if live else Plain)(terminal(config), config.recipe.epochs, steps, score, config.virtual is not None)
 
 
 def terminal(config: Config) -> Console:

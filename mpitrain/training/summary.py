@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mpitrain.models.task import Score
 from mpitrain.parallel.rows import rows
 from mpitrain.training.timeline import Timeline
 from mpitrain.training.trainer import Evaluation, Trainer
@@ -28,9 +29,9 @@ def summarise(
     trainer: Trainer, timeline: Timeline, training_loss: float, held_out: Evaluation, seconds: float
 ) -> dict[str, Any]:
     """Rates and seconds are of this process's part of the run, if it was resumed. Collective."""
-    world, shares = trainer.world, timeline.total
+    world, shares, score = trainer.world, timeline.total, trainer.task.score
     return {
-        "test_accuracy": held_out.accuracy,
+        f"test_{score.key}": held_out.score,
         "test_loss": held_out.loss,
         "train_loss": training_loss,
         "samples_per_second": timeline.samples / sum(timeline.step_seconds),
@@ -55,7 +56,7 @@ def summarise(
     }
 
 
-def show(console: Console, summary: dict[str, Any], folder: str) -> None:
+def show(console: Console, summary: dict[str, Any], folder: str, score: Score) -> None:
     """The table at the end."""
     total = sum(summary[f"{part}_seconds"] for part in ("computing", "communicating", "waiting")) or 1.0
 
@@ -67,7 +68,7 @@ def show(console: Console, summary: dict[str, Any], folder: str) -> None:
     alike = "identical on all ranks" if summary["replicas_alike"] else "NOT identical on all ranks"
     alone, network = summary["ranks"] == 1, summary["network"]
     for name, value in (
-        ("held-out accuracy", f"{summary['test_accuracy']:.2%}"),
+        (f"held-out {score.label}", score.shown(summary[f"test_{score.key}"])),
         ("training loss", f"{summary['train_loss']:#.4g}"),
         ("samples/s", f"{summary['samples_per_second']:,.0f}"),
         ("ranks", f"{summary['ranks']}, global batch {summary['global_batch']}"),

@@ -10,14 +10,13 @@ import numpy as np
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.data import Dataset, epoch_order, share
+from mpitrain.data import epoch_order, share
+from mpitrain.data.samples import Samples
 from mpitrain.errors import Diverged, UsageError
 from mpitrain.models import MODELS
 from mpitrain.nn.cost import cost
 from mpitrain.nn.layer import Call
 from mpitrain.nn.layout import Layout
-from mpitrain.nn.loss import softmax_cross_entropy
-from mpitrain.nn.sequential import Sequential
 from mpitrain.optim import SGD, linear_decay, scaled
 from mpitrain.parallel.data import DataParallel, Exchanged
 from mpitrain.parallel.rows import rows
@@ -32,12 +31,12 @@ SGD_FLOPS = 6
 
 
 class StepDone(NamedTuple):
-    """What one step did. `loss` is the mean over the global batch; times are seconds on the world's clock."""
+    """What one step did. `loss` and `score` are those of the global batch; times are seconds on the world's clock."""
 
     step: int
     epoch: int
     loss: float
-    correct: int
+    score: float
     samples: int
     lr: float
     begun: float
@@ -46,29 +45,35 @@ class StepDone(NamedTuple):
 
 
 class Evaluation(NamedTuple):
+    """`score` is what the model's task makes of it: an accuracy, bits per byte, ..."""
+
     loss: float
-    accuracy: float
+    score: float
 
 
 class Trainer:
     """Alike on every rank but for the samples it is dealt. Collective to make; `step` and `evaluate` are collective."""
 
-    def __init__(self, world: World, config: Config, dataset: Dataset):
+    def __init__(self, world: World, config: Config, dataset: Samples):
         self.world, self.config, self.dataset = world, config, dataset
-        agreed(world, lambda: _check_algorithm(config.algorithm, world))
+        recipe = config.recipe
+        agreed(world, lambda: _check(config, dataset, world))
         self.global_batch = global_batch(config, dataset, world.size)
-        self.steps_an_epoch = math.ceil(len(dataset.train_labels) / self.global_batch)
-        self.steps = self.steps_an_epoch * config.epochs
-        self.warmup_steps = min(config.own_warmup_steps, self.steps // 2)
-        self.rate = scaled(config.own_lr, self.global_batch)
-        self.model = _model(config, dataset)
+        self.steps_an_epoch = math.ceil(dataset.count / self.global_batch)
+        self.steps = self.steps_an_epoch * recipe.epochs
+        self.warmup_steps = min(recipe.warmup_steps, self.steps // 2)
+        self.rate = scaled(recipe.lr, self.global_batch, recipe.base_batch)
+        self.model = MODELS[config.model].build(dataset, recipe)
+        self.task = MODELS[config.model].task
         self.layout = Layout.of(self.model)
         self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes)
         self.values = world.empty(self.layout.count)
-        self.layout.bind(self.model, self.values, self.strategy.gradients)
+        self.buffers = np.empty(self.layout.buffer_count, np.float32)
+        self.layout.bind(self.model, self.values, self.strategy.gradients, self.buffers)
         self.layout.initialise(self.values, config.seed)
+        self.layout.initialise_buffers(self.buffers)
         self.cost = cost(self.model, dataset.test_batch(slice(0, 1))[0])
-        self.optimiser = SGD(self.values, config.momentum, config.nesterov, config.own_weight_decay)
+        self.optimiser = SGD(self.values, config.momentum, config.nesterov, recipe.weight_decay)
         self.done = 0  # steps so far
         self.last_loss = math.nan
         self._shuffled = (-1, np.empty(0, np.int64))  # an epoch and its order
@@ -78,38 +83,52 @@ class Trainer:
         begun = self.world.now()
         epoch, position = divmod(self.done, self.steps_an_epoch)
         batch = self._order(epoch)[position * self.global_batch :][: self.global_batch]
-        mine = batch[np.asarray(share(len(batch), self.world.rank, self.world.size), dtype=np.intp)]
-        images, labels = self.dataset.batch(mine)
-        logits, context = self.model.forward(images, Call(True, self.config.seed, self.done, mine))
-        self.world.compute(flops=self.cost.forward * len(mine))
-        loss_sum, correct, dlogits = softmax_cross_entropy(logits, labels, 1 / len(batch))
-        self.strategy.begin(loss_sum, correct)
-        self.model.backward(context, dlogits, finished=partial(self._finished, len(mine)), input_gradient=False)
+        mine = batch[_indices(share(len(batch), self.world.rank, self.world.size))]
+        predictions = len(batch) * self.dataset.predictions
+        own_loss_sum = self._forward_and_backward(mine, 1 / predictions)
         exchanged = self.strategy.finish()
-        loss = exchanged.loss_sum / len(batch)
+        loss = exchanged.loss_sum / predictions
         if not (math.isfinite(loss) and _finite(self.strategy.gradients)):
-            self._report_divergence(loss, loss_sum)
+            self._report_divergence(loss, own_loss_sum)
         lr = linear_decay(self.rate, self.done, self.steps, self.warmup_steps)
         self.optimiser.step(self.strategy.gradients, lr)
         self.world.compute(flops=SGD_FLOPS * self.layout.count)
         self.done += 1
         self.last_loss = loss
-        return StepDone(
-            self.done, epoch + 1, loss, exchanged.correct, len(batch), lr, begun, self.world.now(), exchanged
-        )
+        score = self.task.score.of(loss, exchanged.score_sum / predictions)
+        return StepDone(self.done, epoch + 1, loss, score, len(batch), lr, begun, self.world.now(), exchanged)
+
+    def _forward_and_backward(self, mine: np.ndarray, scale: float) -> float:
+        """Microbatch by microbatch; buckets go out while the last one's backward runs. Gives the sum of the losses."""
+        microbatches, loss_sum, score_sum = self.config.microbatches, 0.0, 0.0
+        for number in range(microbatches):
+            part = mine[_indices(share(len(mine), number, microbatches))]
+            inputs, targets = self.dataset.batch(part)
+            output, context = self.model.forward(inputs, Call(True, self.config.seed, self.done, part))
+            self.world.compute(flops=self.cost.forward * len(part))
+            scored = self.task.loss(output, targets, scale)
+            loss_sum, score_sum = loss_sum + scored[0], score_sum + scored[1]
+            last = number == microbatches - 1
+            if last:
+                self.strategy.begin(loss_sum, score_sum)
+            finished = partial(self._finished, len(part), last)
+            self.model.backward(context, scored[2], number > 0, finished, input_gradient=False)
+        return loss_sum
 
     def evaluate(self) -> Evaluation:
-        """Mean loss and share of right predictions over the held-out data, dealt to all ranks."""
-        count = len(self.dataset.test_labels)
+        """Mean loss and score over the held-out data, dealt to all ranks."""
+        count = self.dataset.test_count
         mine = share(count, self.world.rank, self.world.size)
+        at_once = max(1, EVALUATED_AT_ONCE // self.dataset.predictions)
         totals = np.zeros(2)
-        for start in range(mine.start, mine.stop, EVALUATED_AT_ONCE):
-            images, labels = self.dataset.test_batch(slice(start, min(start + EVALUATED_AT_ONCE, mine.stop)))
-            logits, _ = self.model.forward(images, Call(False, self.config.seed, self.done))
-            totals += softmax_cross_entropy(logits, labels, 1.0)[:2]
-            self.world.compute(flops=self.cost.forward * len(images))
-        loss_sum, correct = self.world.allreduce(totals)
-        return Evaluation(float(loss_sum) / count, float(correct) / count)
+        for start in range(mine.start, mine.stop, at_once):
+            inputs, targets = self.dataset.test_batch(slice(start, min(start + at_once, mine.stop)))
+            output, _ = self.model.forward(inputs, Call(False, self.config.seed, self.done))
+            totals += self.task.loss(output, targets, 1.0)[:2]
+            self.world.compute(flops=self.cost.forward * len(targets))
+        loss_sum, score_sum = self.world.allreduce(totals)
+        loss = float(loss_sum) / (count * self.dataset.predictions)
+        return Evaluation(loss, self.task.score.of(loss, float(score_sum) / (count * self.dataset.predictions)))
 
     def close(self) -> None:
         """Free what was made. Collective."""
@@ -117,26 +136,32 @@ class Trainer:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that the next step depends on, besides the configuration."""
-        own = {"values": self.values, "done": np.array(self.done), "last_loss": np.array(self.last_loss)}
+        own = {
+            "values": self.values,
+            "buffers": self.buffers,
+            "done": np.array(self.done),
+            "last_loss": np.array(self.last_loss),
+        }
         parts = {"optimiser": self.optimiser.state(), "strategy": self.strategy.state()}
         return own | {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a `state()` of the same configuration and number of ranks."""
-        self.values[...] = state["values"]
+        self.values[...], self.buffers[...] = state["values"], state["buffers"]
         self.done, self.last_loss = state["done"].item(), state["last_loss"].item()
         for part, owner in (("optimiser", self.optimiser), ("strategy", self.strategy)):
             prefix = f"{part}."
             owner.load_state({name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)})
 
-    def _finished(self, samples: int, unit: str) -> None:
-        """Backward is past a unit, with so many samples."""
+    def _finished(self, samples: int, last: bool, unit: str) -> None:
+        """Backward is past a unit, with so many samples; its gradients are complete after the last microbatch."""
         self.world.compute(flops=self.cost.backward[unit] * samples)
-        self.strategy.finished(unit)
+        if last:
+            self.strategy.finished(unit)
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._shuffled[0] != epoch:
-            self._shuffled = (epoch, epoch_order(len(self.dataset.train_labels), self.config.seed, epoch))
+            self._shuffled = (epoch, epoch_order(self.dataset.count, self.config.seed, epoch))
         return self._shuffled[1]
 
     def _report_divergence(self, loss: float, own_loss_sum: float) -> NoReturn:
@@ -154,23 +179,28 @@ def _finite(vector: np.ndarray) -> bool:
         return math.isfinite(vector @ vector) or bool(np.isfinite(vector).all())
 
 
-def global_batch(config: Config, dataset: Dataset, size: int) -> int:
+def global_batch(config: Config, dataset: Samples, size: int) -> int:
     """Samples of all ranks in a step; a batch larger than the data is all of the data."""
-    return min(config.global_batch or config.batch * size, len(dataset.train_labels))
+    recipe = config.recipe
+    return min(recipe.global_batch or recipe.batch * size, dataset.count)
 
 
-def _check_algorithm(name: str, world: World) -> None:
-    """`UsageError` where the algorithm, with the parameters it was given, is none for so many ranks."""
-    algorithm = None if name == "auto" else find("allreduce", name)
+def _indices(part: range) -> np.ndarray:
+    return np.asarray(part, dtype=np.intp)
+
+
+def _check(config: Config, dataset: Samples, world: World) -> None:
+    """`UsageError` where the data are not for the model, or the algorithm, with its parameters, for so many ranks."""
+    model = MODELS[config.model]
+    if dataset.kind != model.kind:
+        fitting = ", ".join(name for name, other in MODELS.items() if other.kind == dataset.kind)
+        raise UsageError(
+            f"--data {dataset.name}: {dataset.kind}, expected {model.kind} for model {config.model}; "
+            f"take other data, or a model for {dataset.kind} ({fitting})"
+        )
+    algorithm = None if config.algorithm == "auto" else find("allreduce", config.algorithm)
     try:
         if isinstance(algorithm, Algorithm):
             algorithm.schedule(world.size).program(world.rank)
     except ScheduleError as error:
-        raise UsageError(f"--algorithm {name}: {error}") from None
-
-
-def _model(config: Config, dataset: Dataset) -> Sequential:
-    options = {"hidden": config.hidden}
-    if config.model == "cnn":
-        options["channels"] = config.channels
-    return MODELS[config.model](dataset.shape, dataset.classes, **options)
+        raise UsageError(f"--algorithm {config.algorithm}: {error}") from None

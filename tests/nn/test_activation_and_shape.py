@@ -1,20 +1,88 @@
-"""ReLU and Flatten."""
+"""The activations and Flatten."""
 
+import math
+
+import ml_dtypes
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpitrain.nn import Flatten, ReLU
+from mpitrain.nn import GELU, Call, Flatten, ReLU, Sigmoid, SiLU, Tanh
+from mpitrain.ops import bias_activation
 
 shapes = st.lists(st.integers(1, 3), min_size=1, max_size=4)
+
+FORMULAS = {
+    ReLU: lambda x: max(x, 0),
+    Tanh: math.tanh,
+    Sigmoid: lambda x: 1 / (1 + math.exp(-x)),
+    SiLU: lambda x: x / (1 + math.exp(-x)),
+    GELU: lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+}
+activations = pytest.mark.parametrize("layer", FORMULAS)
 
 
 @given(shape=shapes)
 @settings(max_examples=20, deadline=None)
 def test_gradients(bench, shape):
-    for layer in (ReLU(), Flatten()):
-        one = bench(layer)
+    for layer in (*FORMULAS, Flatten):
+        one = bench(layer())
         one.check(one.draw(*shape))
+
+
+@activations
+def test_formula(bench, layer):
+    x = np.linspace(-6, 6, 101)
+    y, _ = bench(layer()).forward(x)
+    np.testing.assert_allclose(y, [FORMULAS[layer](number) for number in x], rtol=1e-12, atol=1e-15)
+
+
+@activations
+def test_far_from_zero_nothing_overflows(bench, layer):
+    one = bench(layer())
+    x = np.array([-1e4, 1e4], np.float32)
+    y, context = one.forward(x)
+    low, high = FORMULAS[layer](-500), y[1]
+    np.testing.assert_allclose(y[0], low, atol=1e-30)
+    assert high == (1 if layer in (Tanh, Sigmoid) else 1e4)
+    np.testing.assert_array_equal(
+        one.layer.backward(context, np.ones_like(x)), [0, 0 if layer in (Tanh, Sigmoid) else 1]
+    )
+
+
+@activations
+def test_tiles_change_nothing(bench, layer, monkeypatch):
+    x = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
+    one = bench(layer())
+    whole, context = one.forward(x)
+    slope = one.layer.backward(context, x)
+    monkeypatch.setattr(bias_activation, "TILE", 4)
+    y, context = one.forward(x)
+    np.testing.assert_array_equal(y, whole)
+    np.testing.assert_array_equal(one.layer.backward(context, x), slope)
+
+
+@activations
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_half_types_are_rounded_once(bench, layer, dtype):
+    one = bench(layer())
+    x = np.linspace(-4, 4, 33).astype(dtype)
+    y, context = one.forward(x)
+    wide, wide_context = one.forward(x.astype(np.float32))
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, wide.astype(dtype))
+    dx = one.layer.backward(context, x)
+    assert dx.dtype == dtype
+    wide_dx = one.layer.backward(wide_context, x.astype(np.float32))
+    unit = ml_dtypes.finfo(dtype).eps  # of the slope or the result, which the context keeps in that type
+    np.testing.assert_allclose(dx.astype(np.float32), wide_dx, rtol=2 * unit, atol=4 * unit)
+
+
+def test_without_training_no_slope_is_kept():
+    for layer in FORMULAS:
+        y, context = layer().forward(np.ones(3), Call(training=False))
+        assert context is (None if layer in (GELU, SiLU) else y)
 
 
 def test_relu(bench):
@@ -24,10 +92,13 @@ def test_relu(bench):
     np.testing.assert_array_equal(relu.layer.backward(context, np.array([5.0, 6.0, 7.0])), [0, 0, 7])
 
 
-def test_float32_stays_float32(bench):
-    relu = bench(ReLU())
-    y, context = relu.forward(np.ones(3, np.float32))
-    assert y.dtype == relu.layer.backward(context, y).dtype == np.float32
+@activations
+def test_float32_stays_float32(bench, layer):
+    one = bench(layer())
+    x = np.ones(3, np.float32)
+    y, context = one.forward(x)
+    assert y.dtype == one.layer.backward(context, y).dtype == np.float32
+    np.testing.assert_array_equal(x, 1)
 
 
 def test_flatten_is_a_view_of_rows(bench):
@@ -37,5 +108,6 @@ def test_flatten_is_a_view_of_rows(bench):
 
 
 def test_no_rows(bench):
-    bench(ReLU()).check_empty(3)
+    for layer in FORMULAS:
+        bench(layer()).check_empty(3)
     bench(Flatten()).check_empty(3, 4)

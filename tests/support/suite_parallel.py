@@ -54,7 +54,7 @@ def test_a_bucket_goes_out_while_backward_still_runs(world):
     ]  # fmt: skip
     exchanged = strategy.finish()
     size = world.size
-    assert (exchanged.loss_sum, exchanged.correct, len(exchanged.events)) == (1.5 * size, 2 * size, 3)
+    assert (exchanged.loss_sum, exchanged.score_sum, len(exchanged.events)) == (1.5 * size, 2 * size, 3)
     strategy.close()
 
 

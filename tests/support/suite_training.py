@@ -58,8 +58,27 @@ def test_the_cnn_too(world, fashion):
     trainer, reference = Trainer(world, options, fashion), Trainer(SoloWorld(), options, fashion)
     for _ in range(5):
         np.testing.assert_allclose(trainer.step().loss, reference.step().loss, rtol=1e-4)
-    assert trainer.evaluate().accuracy == pytest.approx(reference.evaluate().accuracy, abs=0.003)
+    assert trainer.evaluate().score == pytest.approx(reference.evaluate().score, abs=0.003)
     assert replicas_alike(trainer)
+
+
+@pytest.mark.parametrize("microbatches", [2, 5])
+def test_microbatches_do_the_mathematics_of_the_batch(world, fashion, alone, microbatches):
+    """In parts of 61 samples over up to 8 ranks: uneven ones, and some without samples."""
+    trainer = Trainer(world, config(microbatches=microbatches), fashion)
+    np.testing.assert_allclose([trainer.step().loss for _ in range(STEPS)], alone[0], rtol=2e-4)
+    np.testing.assert_allclose(trainer.values, alone[1], atol=2e-5)
+
+
+def test_data_of_another_kind_are_refused(world, fashion):
+    class Text:
+        name, kind = "topics", "text"
+
+    with pytest.raises(UsageError) as failure:
+        Trainer(world, config(), Text())
+    assert str(failure.value) == (
+        "--data topics: text, expected images for model mlp; take other data, or a model for text ()"
+    )
 
 
 def test_ranks_without_samples_take_part(world, fashion):
@@ -69,7 +88,7 @@ def test_ranks_without_samples_take_part(world, fashion):
     trainer, reference = Trainer(world, options, few), Trainer(SoloWorld(), options, few)
     for _ in range(6):
         done, wanted = trainer.step(), reference.step()
-        assert (done.samples, done.correct) == (wanted.samples, wanted.correct)
+        assert (done.samples, done.score) == (wanted.samples, wanted.score)
         np.testing.assert_allclose(done.loss, wanted.loss, rtol=1e-4)
     assert trainer.evaluate().loss == pytest.approx(reference.evaluate().loss, rel=1e-4)
 

@@ -1,0 +1,22 @@
+"""A moving average of a flat vector, in place:  average += (1 - decay) * (value - average)."""
+
+from typing import Any
+
+import numpy as np
+
+from mpitrain.memory import empty
+from mpitrain.ops import flat
+
+Array = Any
+
+
+def average_step(average: Array, values: Array, decay: float) -> None:
+    """Move `average` towards `values`, both contiguous vectors of one float type and length."""
+    (take,) = flat.scalars(average.dtype, 1 - decay)
+    scratch = empty((min(flat.TILE, len(values)),), average.dtype)
+    for tile in flat.tiles(len(values)):
+        own = average[tile]
+        way = scratch[: len(own)]
+        np.subtract(values[tile], own, out=way)
+        np.multiply(way, take, out=way)
+        np.add(own, way, out=own)
