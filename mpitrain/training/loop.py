@@ -60,7 +60,7 @@ def train(world: World, config: Config, resumed: Path | None = None) -> dict[str
 
 def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]:
     began = world.now()
-    dataset = agreed(world, lambda: load(config.recipe.data, config.data_dir))
+    dataset = agreed(world, lambda: load(config.recipe.data, config.data_dir, sequence=config.recipe.gpt_size.sequence))
     trainer = Trainer(world, config, dataset)
     if config.explain and world.rank == 0:
         print(trainer.strategy.explained(), flush=True)

@@ -84,7 +84,7 @@ def test_faults_are_one_line(here, arguments):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, batch, bucket-bytes, "),
+        ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, average, batch, bucket-bytes, "),
         ('epochs = "x"', "run.toml: epochs = 'x': expected a whole number"),
         ("epochs = 2.5", "run.toml: epochs = 2.5: expected a whole number"),
         ("epochs = true", "run.toml: epochs = True: expected a whole number"),
@@ -122,7 +122,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain
     assert (written["epochs"], written["batch"], written["hidden"], written["seed"]) == (1, 500, [6], 8)
     assert written["momentum"] == 0.9
     assert written.keys() == {option(f.name)[2:] for f in fields(Config)} - {
-        "channels", "data-dir", "global-batch", "network", "stall-abort", "trace", "tuning", "virtual",
+        "channels", "clip", "data-dir", "global-batch", "network", "sequence", "stall-abort", "trace", "tuning", "virtual",
     }  # fmt: skip
 
 
