@@ -122,7 +122,8 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain
     assert (written["epochs"], written["batch"], written["hidden"], written["seed"]) == (1, 500, [6], 8)
     assert written["momentum"] == 0.9
     assert written.keys() == {option(f.name)[2:] for f in fields(Config)} - {
-        "channels", "clip", "data-dir", "global-batch", "network", "sequence", "stall-abort", "trace", "tuning", "virtual",
+        "channels", "clip", "data-dir", "global-batch", "network", "sequence", "stall-abort", "trace", "tuning",
+        "virtual",
     }  # fmt: skip
 
 
