@@ -1,4 +1,4 @@
-"""NumPy or CuPy: which module an array belongs to, and how foreign arrays come in without a copy."""
+"""NumPy, CuPy or the emulated device: whose an array is, and how foreign arrays come in without a copy."""
 
 import sys
 from importlib import import_module
@@ -7,23 +7,31 @@ from typing import Any
 
 import numpy as np
 
+# Modules whose arrays lie in the memory of a device.
+DEVICES = ("cupy", "mpitrain.emulated")
+
 # Device types of the DLPack standard whose memory the host can address.
 DLPACK_HOST = (1, 3)  # kDLCPU, kDLCUDAHost
 
 
 def namespace(x: Any) -> ModuleType:
-    """The module, numpy or cupy, whose functions work on `x`.
+    """The module, numpy, cupy or mpitrain.emulated, whose functions work on `x`.
 
-    CuPy is never imported here: an array of CuPy's cannot exist before somebody has imported it.
+    The two devices are never imported here: an array of theirs cannot exist before somebody has imported them.
     """
-    cupy = sys.modules.get("cupy")
-    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+    if isinstance(x, np.ndarray):
+        return np
+    for name in DEVICES:
+        module = sys.modules.get(name)
+        if module is not None and isinstance(x, module.ndarray):
+            return module
+    return np
 
 
 def as_array(x: Any) -> Any:
-    """`x` as a NumPy or CuPy array over the same memory, never a copy.
+    """`x` as an array of NumPy, CuPy or the emulated device over the same memory, never a copy.
 
-    Takes arrays of both, and anything that offers `__cuda_array_interface__`, `__array_interface__`, the buffer
+    Takes arrays of all three, and anything that offers `__cuda_array_interface__`, `__array_interface__`, the buffer
     protocol or DLPack. Raises TypeError, naming what was found, for everything else (lists and numbers have no
     memory to share).
     """

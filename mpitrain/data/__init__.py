@@ -1,6 +1,7 @@
 """Readers of data sets, and how their samples are dealt to ranks."""
 
-from mpitrain.data.dataset import NAMES, Dataset, load
+from mpitrain.data.catalogue import NAMES, load
+from mpitrain.data.dataset import Dataset
 from mpitrain.data.deal import epoch_order, share
 from mpitrain.data.idx import read_idx
 from mpitrain.data.samples import Indices, Inputs, Kind, Samples

@@ -5,11 +5,25 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mpitrain.data.dataset import Dataset
+from mpitrain.data.files import check_folder
 from mpitrain.data.idx import read_idx
 from mpitrain.errors import UsageError
 
 MOST_CLASSES = 65536  # where nobody says how many: a label beyond is a broken file
 SUFFIXES = ("", ".gz")
+
+
+def read_images(name: str, folder: Path, classes: int | None = None, sides: tuple[int, int] | None = None) -> Dataset:
+    """The images in a folder of IDX files, `train` to train on and `t10k` held out.
+
+    Where `classes` or `sides` are not given, they are whatever the training files have.
+    """
+    train = read_part(folder, "train", classes, sides)
+    classes = classes or int(train.labels.max()) + 1
+    test = read_part(folder, "t10k", classes, train.images.shape[1:])
+    colour = np.newaxis
+    return Dataset(name, classes, train.images[..., colour], train.labels, test.images[..., colour], test.labels)
 
 
 class Part(NamedTuple):
@@ -45,14 +59,7 @@ def read_part(folder: Path, prefix: str, classes: int | None = None, sides: tupl
 
 def find(folder: Path, prefix: str, content: str, dimensions: int) -> Path:
     """The file, such as `train-images-idx3-ubyte` or `train-images.idx3-ubyte.gz`, whichever is there first."""
-    try:
-        there = folder.exists()
-    except OSError as fault:
-        raise UsageError(f"{folder}: cannot be read ({fault.strerror}), expected a folder of IDX files") from None
-    if not there:
-        raise UsageError(f"{folder}: no such folder, expected one of IDX files; check --data-dir")
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: not a folder, expected one of IDX files; check --data-dir")
+    check_folder(folder, "IDX files")
     stems = (f"{prefix}-{content}-idx{dimensions}-ubyte", f"{prefix}-{content}.idx{dimensions}-ubyte")
     names = [stem + suffix for stem in stems for suffix in SUFFIXES]
     for name in names:

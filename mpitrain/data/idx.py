@@ -6,16 +6,15 @@ Whether a file is gzipped is seen from its first bytes, not from its name. Forma
 MNIST database of handwritten digits.
 """
 
-import gzip
 import math
 import struct
-import zlib
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mpitrain.data.files import read
 from mpitrain.errors import UsageError
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -27,7 +26,6 @@ TYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 MOST_DIMENSIONS = 16
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_idx(path: str | PathLike[str]) -> np.ndarray:
@@ -36,7 +34,7 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
     Raises UsageError, one line naming file and fault, for whatever is not exactly one whole array.
     """
     path = Path(path)
-    content = _content(path)
+    content = read(path, "an IDX file")
     if len(content) < 4:
         raise UsageError(f"{path}: only {len(content)} bytes, expected an IDX file; fetch it again")
     zero, code, dimensions = struct.unpack_from(">HBB", content)
@@ -60,21 +58,3 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
             f"fetch it again"
         )
     return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _content(path: Path) -> bytes:
-    """What the file holds, unpacked if it is gzipped."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file, expected an IDX file") from None
-    except IsADirectoryError:
-        raise UsageError(f"{path}: a folder, expected an IDX file") from None
-    except OSError as fault:
-        raise UsageError(f"{path}: cannot be read ({fault.strerror}), expected an IDX file") from None
-    if not content.startswith(GZIP_MAGIC):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as fault:
-        raise UsageError(f"{path}: broken gzip ({fault}); fetch it again") from None

@@ -12,8 +12,6 @@ The CUDA twin is kernels/sgd.cu; both round in the same places (on a GPU CuPy al
 zero).
 """
 
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,10 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
+from mpitrain.ops.launch import THREADS, blocks, launch
 from mpitrain.ops.spans import Spans
 
 Array = Any
-
-THREADS = 256  # of a block
-BLOCKS_PER_MULTIPROCESSOR = 8  # fills a multiprocessor's 2,048 threads
 
 
 def sgd_step(
@@ -75,23 +71,7 @@ def sgd_step(
 def _step_on_gpu(
     values: Array, gradients: Array, velocity: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool
 ) -> None:
-    if len(values) == 0:
-        return  # A grid of no blocks cannot be launched.
-    device, scalar = values.device, values.dtype.type
-    blocks = -(-len(values) // THREADS)
-    most = device.attributes["MultiProcessorCount"] * BLOCKS_PER_MULTIPROCESSOR
-    with device:
-        _module().get_function(f"sgd_{values.dtype}")(
-            (min(blocks, most),),
-            (THREADS,),
-            (values, gradients, velocity, scalar(lr), scalar(momentum), scalar(weight_decay))
-            + (np.int32(nesterov), np.int64(len(values))),
-        )
-
-
-@cache
-def _module() -> Any:
-    import cupy
-
-    source = resources.files("mpitrain.kernels").joinpath("sgd.cu").read_text(encoding="utf-8")
-    return cupy.RawModule(code=source, options=("--std=c++17", "--fmad=false"))
+    scalar = values.dtype.type
+    numbers = (scalar(lr), scalar(momentum), scalar(weight_decay), np.int32(nesterov), np.int64(len(values)))
+    grid, vectors = blocks(values, len(values)), (values, gradients, velocity)
+    launch(namespace(values), "sgd.cu", f"sgd_{values.dtype}", grid, THREADS, (*vectors, *numbers))

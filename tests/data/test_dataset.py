@@ -1,26 +1,14 @@
 """The embedded data, and batches."""
 
-import hashlib
-
 import numpy as np
 import pytest
 
 from mpitrain.data import Dataset, load
-from mpitrain.data.dataset import FASHION_FOLDER
 
 
 @pytest.fixture(scope="module")
 def fashion():
     return load("fashion")
-
-
-def test_the_files_are_the_ones_the_readme_names():
-    readme = (FASHION_FOLDER / "README.md").read_text()
-    files = list(FASHION_FOLDER.glob("*.gz"))
-    assert len(files) == 2
-    for path in files:
-        assert f"| {path.name} | {hashlib.sha256(path.read_bytes()).hexdigest()} |" in readme
-    assert "Copyright (c) 2017 Zalando SE" in (FASHION_FOLDER / "LICENSE").read_text()
 
 
 def test_fashion(fashion):
@@ -41,7 +29,7 @@ def test_training_images_have_mean_0_and_deviation_1(fashion):
 def test_batches_are_the_samples_asked_for(fashion):
     indices = np.array([7, 3, 3])
     images, labels = fashion.batch(indices)
-    mean, deviation = fashion.mean_and_deviation
+    mean, deviation = fashion.statistics
     np.testing.assert_allclose(images * deviation + mean, fashion.train_images[indices], atol=1e-3)
     np.testing.assert_array_equal(labels, fashion.train_labels[indices])
     images, labels = fashion.test_batch(indices)
@@ -58,3 +46,18 @@ def test_images_of_one_grey_stay_finite():
     grey, labels = np.full((3, 2, 2, 1), 200, np.uint8), np.zeros(3, np.int64)
     data = Dataset("grey", 1, grey, labels, grey, labels)
     np.testing.assert_array_equal(data.batch(slice(None))[0], 0)
+
+
+def test_every_colour_has_a_mean_and_a_deviation_of_its_own():
+    images = np.random.default_rng(0).integers(0, 256, (50, 4, 6, 3)).astype(np.uint8) // np.array([1, 2, 5], np.uint8)
+    labels = np.zeros(50, np.int64)
+    normalised, _ = Dataset("colours", 1, images, labels, images, labels).batch(slice(None))
+    expected = (images - images.mean((0, 1, 2))) / images.std((0, 1, 2))
+    np.testing.assert_allclose(normalised, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_numbers_to_predict_are_float32():
+    images, numbers = np.zeros((3, 2, 2, 1), np.uint8), np.arange(3.0).reshape(3, 1)
+    data = Dataset("numbers", None, images, numbers, images[:1], numbers[:1])
+    assert data.batch(np.array([2]))[1].dtype == np.float32 and data.batch(np.array([2]))[1] == 2
+    assert (data.count, data.test_count, data.predictions, data.kind) == (3, 1, 1, "images")

@@ -123,11 +123,3 @@ def test_a_folder_that_is_missing_or_none(folder):
     missing, file = folder.path / "missing", folder.path / "t10k-labels-idx1-ubyte"
     assert refused(missing) == f"{missing}: no such folder, expected one of IDX files; check --data-dir"
     assert refused(file) == f"{file}: not a folder, expected one of IDX files; check --data-dir"
-
-
-def test_names():
-    assert refused(None, "mnist") == "data mnist needs a folder of IDX files; name it with --data-dir"
-    assert refused(None, "cifar") == "no data named cifar, expected one of fashion, mnist, idx"
-    assert refused("here", "fashion") == (
-        "data fashion is embedded and takes no folder, found here; use idx to read a folder"
-    )

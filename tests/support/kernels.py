@@ -1,0 +1,88 @@
+"""Kernel tests on the emulated device: arrays between guards, thread orders, and sources broken on purpose.
+
+for seed in SEEDS:
+    with thread_order(seed):
+        x = guarded(numbers, start=1)
+        op(x.array)
+        np.testing.assert_array_equal(x.numbers(), expected)      # fails too if the kernel wrote beside it
+with mutated("norm.cu", "__syncthreads();", "", nth=0): ...       # the same must fail now
+"""
+
+import contextlib
+
+import ml_dtypes
+import numpy as np
+
+import mpitrain.emulated as xp
+from mpitrain.emulated import thread_order  # noqa: F401  (for the tests)
+from mpitrain.kernel_source import expand, source
+from mpitrain.ops import launch
+
+SEEDS = (0, 1, 2)  # natural, reversed, shuffled
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+GUARD = 64  # bytes on both sides
+
+
+def dtype_of(name):
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+class Guarded:
+    """An emulated array `start` elements behind a 16-byte boundary, with a guard on both sides."""
+
+    def __init__(self, numbers, start=0):
+        numbers = np.asarray(numbers)
+        self.room = xp.empty(numbers.nbytes + 2 * GUARD + 32, np.uint8)
+        first = GUARD + -(self.room.data.ptr + GUARD) % 16 + start * numbers.itemsize
+        self.inside = slice(first, first + numbers.nbytes)
+        self.array = self.room[self.inside].view(numbers.dtype).reshape(numbers.shape)
+        self.array[...] = xp.asarray(numbers)
+        self.before = self.room.get()
+
+    def numbers(self):
+        """What the array holds now, on the host. AssertionError if anything beside it has changed."""
+        now = self.room.get()
+        inside = now[self.inside].copy()
+        now[self.inside] = self.before[self.inside]
+        np.testing.assert_array_equal(now, self.before, "wrote beside its array")
+        return inside.view(self.array.dtype).reshape(self.array.shape)
+
+
+def guarded(numbers, start=0):
+    return Guarded(numbers, start)
+
+
+def unwritten(shape, dtype, start=0):
+    """For a result: every byte 0xFF, which is NaN or -1."""
+    return Guarded(np.full(np.prod(shape) * np.dtype(dtype).itemsize, 0xFF, np.uint8).view(dtype).reshape(shape), start)
+
+
+def kernel(text, name):
+    """A kernel of a source given as text, which may include our headers."""
+    return xp.RawModule(code=expand(text)).get_function(name)
+
+
+def count(file, text):
+    """How often the text stands in a file of `kernels/`, what it includes counted in."""
+    return source(file).count(text)
+
+
+@contextlib.contextmanager
+def mutated(file, old, new, nth=0):
+    """Within, ops launch the file's kernels with the nth `old` replaced by `new`."""
+    before, *rest = source(file).split(old)
+    assert len(rest) > nth, f"{file} has {len(rest)} times {old!r}"
+    text = old.join([before, *rest[:nth]]) + new + old.join(rest[nth:])
+    asked = launch.source
+    launch.source = lambda name: text if name == file else asked(name)
+    try:
+        _forget()
+        yield
+    finally:
+        launch.source = asked
+        _forget()
+
+
+def _forget():
+    launch._module.cache_clear()
+    launch._function.cache_clear()
