@@ -24,9 +24,10 @@ def test_it_starts_as_the_values_and_follows_them():
     np.testing.assert_array_equal(values, 0.0)
 
 
-def test_values_that_stay_are_their_average_when_corrected():
+@pytest.mark.parametrize("warm_up", [False, True])
+def test_values_that_stay_are_their_average_when_corrected(warm_up):
     values = np.full(3, 5.0, np.float32)
-    average = Average(values, decay=0.99, corrected=True)
+    average = Average(values, decay=0.99, warm_up=warm_up, corrected=True)
     for _ in range(4):
         np.testing.assert_allclose(read(average), 5.0, rtol=1e-6)
         average.update()
