@@ -87,7 +87,10 @@ def test_large_scores_do_not_overflow():
     assert np.isfinite(logsumexp).all()
 
 
-def test_memory_grows_with_the_sequence_not_its_square():
+def test_memory_grows_with_the_sequence_not_its_square(monkeypatch):
+    monkeypatch.setattr(module, "empty", np.empty)  # lent memory may be there already
+    monkeypatch.setattr(module, "ROOM", 1 << 14)  # else the smaller scratch is the cache's
+
     def peak(length):
         q, k, v = (np.ones((1, length, 1, 8), np.float32) for _ in range(3))
         slopes = tuple(np.empty_like(x) for x in (q, k, v))
@@ -99,8 +102,8 @@ def test_memory_grows_with_the_sequence_not_its_square():
         return most
 
     short, long = peak(1024), peak(4096)
-    assert long < 5 * short
-    assert long < 4096 * 4096 * 4 / 10, "a square of float32 is 64 MiB"
+    assert long < 4.4 * short
+    assert long < 4096 * 4096 * 4 / 30, "a square of float32 is 64 MiB"
 
 
 @pytest.mark.parametrize("dtype", [np.float16, "bfloat16"])
