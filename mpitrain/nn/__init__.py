@@ -1,31 +1,41 @@
 """Neural network layers in explicit form: numbers bound from outside, forward and backward with nothing in between."""
 
 from mpitrain.nn.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
+from mpitrain.nn.attention import Attention
 from mpitrain.nn.branches import Identity, Parallel, Residual
 from mpitrain.nn.container import Container
 from mpitrain.nn.convolution import Conv2d
+from mpitrain.nn.embedding import Embedding
 from mpitrain.nn.layer import Buffer, Call, Layer, Parameter
+from mpitrain.nn.layer_norm import LayerNorm
 from mpitrain.nn.layout import Layout, Slot
 from mpitrain.nn.linear import Linear
 from mpitrain.nn.loss import Scored, binary_cross_entropy, huber, mean_squared_error, softmax_cross_entropy
 from mpitrain.nn.pooling import MaxPool2d
+from mpitrain.nn.positions import LearnedPositions
+from mpitrain.nn.rms_norm import RMSNorm
 from mpitrain.nn.sequential import Sequential
 from mpitrain.nn.shape import Flatten
 
 __all__ = [
     "GELU",
+    "Attention",
     "Buffer",
     "Call",
     "Container",
     "Conv2d",
+    "Embedding",
     "Flatten",
     "Identity",
     "Layer",
+    "LayerNorm",
     "Layout",
+    "LearnedPositions",
     "Linear",
     "MaxPool2d",
     "Parallel",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "Residual",
     "Scored",
