@@ -4,34 +4,41 @@ from mpitrain.nn.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
 from mpitrain.nn.attention import Attention
 from mpitrain.nn.branches import Identity, Parallel, Residual
 from mpitrain.nn.container import Container
-from mpitrain.nn.convolution import Conv2d
+from mpitrain.nn.convolution import Conv1d, Conv2d
 from mpitrain.nn.embedding import Embedding
 from mpitrain.nn.layer import Buffer, Call, Layer, Parameter
 from mpitrain.nn.layer_norm import LayerNorm
 from mpitrain.nn.layout import Layout, Slot
 from mpitrain.nn.linear import Linear
 from mpitrain.nn.loss import Scored, binary_cross_entropy, huber, mean_squared_error, softmax_cross_entropy
-from mpitrain.nn.pooling import MaxPool2d
+from mpitrain.nn.pooling import AveragePool1d, AveragePool2d, GlobalAveragePool, MaxPool1d, MaxPool2d
 from mpitrain.nn.positions import LearnedPositions
 from mpitrain.nn.rms_norm import RMSNorm
 from mpitrain.nn.sequential import Sequential
 from mpitrain.nn.shape import Flatten
+from mpitrain.nn.transposed import ConvTranspose2d
 
 __all__ = [
     "GELU",
     "Attention",
+    "AveragePool1d",
+    "AveragePool2d",
     "Buffer",
     "Call",
     "Container",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose2d",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool",
     "Identity",
     "Layer",
     "LayerNorm",
     "Layout",
     "LearnedPositions",
     "Linear",
+    "MaxPool1d",
     "MaxPool2d",
     "Parallel",
     "Parameter",
