@@ -55,13 +55,15 @@ __device__ __forceinline__ Tally<W> over_block(Tally<W> tally) {
     return tally;
 }
 
-// Two exponentials a number are much for two bytes: half types take the fast one, whose error they do not see.
+// exp(x - base). Two of them a number are much for two bytes: half types take the short way, a fused multiply-add and the
+// device's own power of 2, whose error they do not see.
 template <typename T>
-__device__ __forceinline__ wide<T> power(wide<T> x) {
+__device__ __forceinline__ wide<T> power(wide<T> x, wide<T> base) {
+    const float octaves = 1.4426950408889634f;  // log2(e)
     if constexpr (sizeof(T) == 2)
-        return __expf(x);
+        return exp2f(x * octaves - base * octaves);
     else
-        return exponential(x);
+        return exponential(x - base);
 }
 
 template <typename T, int length>
@@ -70,18 +72,20 @@ struct alignas(length * sizeof(T)) Group {
 };
 
 template <typename T, int length>
-__device__ void cross_entropy(const T *logits, T *gradient, wide<T> *loss, int *right, int label, int classes,
-                              wide<T> scale, wide<T> smoothing, bool held) {
+__device__ void cross_entropy(const T *__restrict__ logits, T *__restrict__ gradient, wide<T> *loss, int *right,
+                              int label, int classes, wide<T> scale, wide<T> smoothing, bool held) {
     using W = wide<T>;
-    extern __shared__ __align__(16) unsigned char shared[];
     using Piece = Group<T, length>;
-    const Piece *from = (const Piece *)logits;
+    extern __shared__ __align__(16) unsigned char shared[];
+    const Piece *const row = (const Piece *)logits;
     Piece *const kept = (Piece *)shared;
     const W of_label = widen(logits[label]);
+    const int pieces = classes / length;
 
     Tally<W> tally = {-W(infinity()), 0, 0, classes};
-    for (int i = threadIdx.x; i < classes / length; i += blockDim.x) {
-        const Piece piece = from[i];
+#pragma unroll 2
+    for (int i = threadIdx.x; i < pieces; i += blockDim.x) {
+        const Piece piece = row[i];
         if (held)
             kept[i] = piece;
         W largest = tally.largest;
@@ -90,12 +94,12 @@ __device__ void cross_entropy(const T *logits, T *gradient, wide<T> *loss, int *
             largest = x > largest ? x : largest;
         }
         if (tally.sum)
-            tally.sum *= power<T>(tally.largest - largest);
+            tally.sum *= power<T>(tally.largest, largest);
         tally.largest = largest;
         const W base = largest > -W(infinity()) ? largest : W(0);  // all so far may be masked by -infinity
         for (int k = 0; k < length; ++k) {
             const W x = widen(piece.numbers[k]);
-            tally.sum += power<T>(x - base);
+            tally.sum += power<T>(x, base);
             if (x == of_label)
                 tally.first = min(tally.first, i * length + k);
             if (smoothing)
@@ -104,23 +108,19 @@ __device__ void cross_entropy(const T *logits, T *gradient, wide<T> *loss, int *
     }
     tally = over_block(tally);
 
-    const W even = smoothing / classes;
-    if (threadIdx.x == 0) {
+    const W even = smoothing / classes, factor = scale / tally.sum;
+#pragma unroll 2
+    for (int i = threadIdx.x; i < pieces; i += blockDim.x) {
+        Piece piece = held ? kept[i] : row[i];
+        for (int k = 0; k < length; ++k)
+            piece.numbers[k] = narrow<T>(power<T>(widen(piece.numbers[k]), tally.largest) * factor - scale * even);
+        ((Piece *)gradient)[i] = piece;
+    }
+    // The label's own gradient once more, by the thread that has just written it.
+    if (threadIdx.x == label / length % blockDim.x) {
+        gradient[label] = narrow<T>(power<T>(of_label, tally.largest) * factor - scale * even - scale * (1 - smoothing));
         *loss = logarithm(tally.sum) + (tally.largest - of_label) - even * tally.above_label;
         *right = tally.largest == of_label && tally.first == label;
-    }
-    if (held)
-        from = kept;
-    const W factor = scale / tally.sum, sharp = scale * (1 - smoothing);
-    for (int i = threadIdx.x; i < classes / length; i += blockDim.x) {
-        Piece piece = from[i];
-        for (int k = 0; k < length; ++k) {
-            W slope = power<T>(widen(piece.numbers[k]) - tally.largest) * factor - scale * even;
-            if (i * length + k == label)
-                slope -= sharp;
-            piece.numbers[k] = narrow<T>(slope);
-        }
-        ((Piece *)gradient)[i] = piece;
     }
 }
 
@@ -154,10 +154,10 @@ __device__ void row(const T *logits, const long long *labels, T *gradient, wide<
 }
 
 #define KERNEL(NAME, T)                                                                                               \
-    extern "C" __global__ void cross_entropy_##NAME(const T *logits, const long long *labels, T *gradient,            \
-                                                    wide<T> *losses, int *rights, int classes, wide<T> scale,         \
-                                                    wide<T> smoothing, long long ignore, int has_ignore, int packed,  \
-                                                    int held) {                                                       \
+    extern "C" __global__ void __launch_bounds__(1024)                                                                \
+        cross_entropy_##NAME(const T *logits, const long long *labels, T *gradient, wide<T> *losses, int *rights,     \
+                             int classes, wide<T> scale, wide<T> smoothing, long long ignore, int has_ignore,         \
+                             int packed, int held) {                                                                  \
         row(logits, labels, gradient, losses, rights, classes, scale, smoothing, ignore, has_ignore, packed, held);   \
     }
 

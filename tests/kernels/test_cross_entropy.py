@@ -109,9 +109,10 @@ def only_float32(text):
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("tally.sum *= power<T>(tally.largest - largest)", ""),  # the sum stays with the old maximum
+        ("tally.sum *= power<T>(tally.largest, largest)", ""),  # the sum stays with the old maximum
         ("tally.first == label", "true"),  # of equal ones any is the prediction
-        ("- scale * even", ""),  # no smoothing
+        ("* factor - scale * even", "* factor"),  # no smoothing
+        ("label / length % blockDim.x", "0u"),  # the label's gradient by another thread than the one before
         (BARRIER, ""),
     ],
 )
