@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from mpitrain.data.samples import Kind, Samples
 from mpitrain.models.cnn import cnn
+from mpitrain.models.gpt import gpt
 from mpitrain.models.mlp import mlp
 from mpitrain.models.recipe import Recipe
-from mpitrain.models.task import CLASSES, Task
+from mpitrain.models.task import CLASSES, NEXT_BYTE, Task
 from mpitrain.nn.layer import Layer
 
 
@@ -33,6 +34,25 @@ MODELS = {
         kind="images",
         task=CLASSES,
         recipe=Recipe(data="fashion", lr=0.08, weight_decay=5e-3, warmup_steps=40, channels=(32, 64), hidden=(128,)),
+    ),
+    "gpt": Model(
+        lambda samples, recipe: gpt(recipe.gpt_size, samples.classes or 0, recipe.dropout),
+        kind="text",
+        task=NEXT_BYTE,
+        recipe=Recipe(
+            data="topics",
+            optimiser="adamw",
+            lr=3e-3,
+            base_batch=16,
+            scaling="root",
+            weight_decay=0.1,
+            decays="weights",
+            schedule="cosine",
+            warmup_steps=100,
+            clip=1.0,
+            epochs=4,
+            global_batch=16,
+        ),
     ),
 }
 
