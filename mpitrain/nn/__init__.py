@@ -5,12 +5,15 @@ from mpitrain.nn.attention import Attention
 from mpitrain.nn.branches import Identity, Parallel, Residual
 from mpitrain.nn.container import Container
 from mpitrain.nn.convolution import Conv1d, Conv2d
+from mpitrain.nn.dropout import Dropout
 from mpitrain.nn.embedding import Embedding
+from mpitrain.nn.gru import GRU
 from mpitrain.nn.layer import Buffer, Call, Layer, Parameter
 from mpitrain.nn.layer_norm import LayerNorm
 from mpitrain.nn.layout import Layout, Slot
 from mpitrain.nn.linear import Linear
 from mpitrain.nn.loss import Scored, binary_cross_entropy, huber, mean_squared_error, softmax_cross_entropy
+from mpitrain.nn.lstm import LSTM
 from mpitrain.nn.pooling import AveragePool1d, AveragePool2d, GlobalAveragePool, MaxPool1d, MaxPool2d
 from mpitrain.nn.positions import LearnedPositions
 from mpitrain.nn.rms_norm import RMSNorm
@@ -20,6 +23,8 @@ from mpitrain.nn.transposed import ConvTranspose2d
 
 __all__ = [
     "GELU",
+    "GRU",
+    "LSTM",
     "Attention",
     "AveragePool1d",
     "AveragePool2d",
@@ -29,6 +34,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
+    "Dropout",
     "Embedding",
     "Flatten",
     "GlobalAveragePool",

@@ -32,3 +32,8 @@ def lecun_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.n
 def normal(deviation: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
     """Normal with that standard deviation, whatever the shape."""
     return lambda generator, shape: generator.standard_normal(shape) * deviation
+
+
+def uniform(bound: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
+    """Uniform between -bound and bound, whatever the shape."""
+    return lambda generator, shape: generator.uniform(-bound, bound, shape)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mpitrain.emulated as xp
-from kernels import SEEDS, guarded, thread_order
+from kernels import SEEDS, guarded, mutated, thread_order
 from mpitrain.emulated import module
 from mpitrain.ops import launch
 from mpitrain.ops.sgd import sgd_step
@@ -52,3 +52,21 @@ def test_grid(monkeypatch):
     for count in (0, 1, 257, 100_000):
         sgd_step(*(xp.zeros(count, np.float32) for _ in range(3)), 0.1, 0.9, 1e-2, True)
     assert launched == [("sgd_float32", blocks, 256, 0) for blocks in (1, 2, 16)]
+
+
+def test_a_wrong_kernel_is_seen():
+    def change(text):
+        return text.replace("momentum * velocity + slope", "momentum * velocity - slope")
+
+    with mutated("sgd.cu", change), pytest.raises(AssertionError):
+        test_kernel_is_its_numpy_twin(np.float32, 5, (0, 0, 0))
+    test_kernel_is_its_numpy_twin(np.float32, 5, (0, 0, 0))
+
+
+def test_writing_beside_an_array_is_seen():
+    with (
+        mutated("sgd.cu", lambda text: text.replace("i < count;", "i <= count;")),
+        pytest.raises(AssertionError) as error,
+    ):
+        test_kernel_is_its_numpy_twin(np.float32, 5, (0, 0, 0))
+    assert "wrote beside its array" in str(error.value)
