@@ -12,6 +12,7 @@ import math
 from mpitrain.models.recipe import Size
 from mpitrain.nn.attention import Attention
 from mpitrain.nn.branches import Residual
+from mpitrain.nn.dropout import Dropout
 from mpitrain.nn.embedding import Embedding
 from mpitrain.nn.initialise import normal
 from mpitrain.nn.layer import Layer
@@ -47,7 +48,5 @@ def _block(size: Size, dropout: float) -> Sequential:
 
 
 def _branch(width: int, dropout: float, **layers: Layer) -> Sequential:
-    if dropout:
-        from mpitrain.nn.dropout import Dropout
     ending = {"dropout": Dropout(dropout)} if dropout else {}
     return Sequential(norm=LayerNorm(width), **layers, **ending)
