@@ -19,7 +19,7 @@ from mpitrain.models.mlp import fully_connected
 from mpitrain.nn.container import Container
 from mpitrain.nn.embedding import Embedding
 from mpitrain.nn.initialise import normal
-from mpitrain.nn.layer import Array, Call, Finished, Layer
+from mpitrain.nn.layer import Array, Call, Finished
 from mpitrain.nn.sequential import Sequential
 from mpitrain.ops.matmul import matmul
 
@@ -84,7 +84,3 @@ class DLRM(Container):
     ) -> Any:
         report = self._reports(finished, name)
         return self.layers[name].backward(contexts[name], dy, accumulate, report, input_gradient)
-
-
-def dlrm(features: int, rows: Sequence[int], width: int = 16, hidden: tuple[int, ...] = (64, 32)) -> Layer:
-    return DLRM(features, rows, width, hidden)
