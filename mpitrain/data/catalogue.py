@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
+from mpitrain.data.arrays import read_arrays, read_safetensors
 from mpitrain.data.cifar import read_cifar
 from mpitrain.data.dataset import Dataset
 from mpitrain.data.folder import read_images
@@ -17,6 +18,7 @@ from mpitrain.data.ratings import read_ratings
 from mpitrain.data.samples import Samples
 from mpitrain.data.text import read_text, topics
 from mpitrain.data.ts import read_pair
+from mpitrain.data.wav import read_wavs
 from mpitrain.errors import UsageError
 
 EMBEDDED_FOLDER = Path(__file__).parent
@@ -65,6 +67,10 @@ READERS = {
     "idx": Reader(lambda path, windows: read_images("idx", path), "a folder of IDX files"),
     "cifar10": Reader(lambda path, windows: read_cifar("cifar10", path), "a folder of its .bin files"),
     "cifar100": Reader(lambda path, windows: read_cifar("cifar100", path), "a folder of its .bin files"),
+    "arrays": Reader(lambda path, windows: read_arrays("arrays", path), "a .npz or a folder of .npy files"),
+    "safetensors": Reader(lambda path, windows: read_safetensors("safetensors", path), "a .safetensors file"),
+    "drive": Reader(lambda path, windows: read_arrays("drive", path), "a folder of images.npy and angles.npy"),
+    "wav": Reader(lambda path, windows: read_wavs("wav", path), "a folder of folders of WAV files, one a class"),
     "text": Reader(lambda path, windows: read_text(path, *windows), "a file, or a folder of files"),
     "series": Reader(lambda path, windows: read_pair("series", path), "a folder with a pair of .ts files"),
     "ratings": Reader(lambda path, windows: read_ratings("ratings", path), "a CSV file of user, item, rating"),
