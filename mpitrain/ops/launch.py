@@ -21,7 +21,7 @@ NULL = np.uint64(0)  # instead of an array: no address
 
 # What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, forbids fused multiply-adds.
 OPTIONS = ("--std=c++17",)
-ROUNDED = ("sgd.cu",)
+ROUNDED = ("sgd.cu", "reduce.cu")
 
 
 def options(file: str) -> tuple[str, ...]:
