@@ -1,6 +1,5 @@
 """Data sets by name: those that are embedded, and readers of files."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from os import PathLike
@@ -120,10 +119,8 @@ def _from_files(name: str, path: Path, windows: Windows, stamps: tuple[Any, ...]
 def _stamps(path: Path) -> Iterator[tuple[Any, ...]]:
     """Alike as long as the file is, or all files below the folder."""
     try:
-        stat = path.stat()
-        yield str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino
-        if path.is_dir():
-            for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-                yield from _stamps(Path(entry.path))
+        for file in (path, *sorted(path.rglob("*"))):
+            stat = file.stat()
+            yield str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino
     except OSError:
         return  # said where the files are read

@@ -1,4 +1,4 @@
-"""Sounds in a folder of WAV files, one sub-folder a class. Only the files that a batch asks for are read.
+"""Sounds in a folder of WAV files, one sub-folder a class. Headers are read once, sounds when a batch asks.
 
     folder/yes/0001.wav  folder/yes/0002.wav  folder/no/0001.wav ...
 

@@ -88,7 +88,6 @@ def test_virtual_ranks_read_ahead_alike():
         prefetch.close()
         return found, world.now()
 
-    runs = [virtual.run(main, ranks=3, seed=1) for _ in range(2)]
-    results = [run.results if hasattr(run, "results") else run for run in runs]
+    results = [virtual.run(main, ranks=3, seed=1).results for _ in range(2)]
     assert results[0] == results[1]
     assert [found for found, _ in results[0]] == [[(rank, step) for step in range(5)] for rank in range(3)]
