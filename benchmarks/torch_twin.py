@@ -18,8 +18,10 @@ from mpitrain.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from mpitrain.training.trainer import Trainer
 
 LAYERS: dict[type, Callable[[Any], nn.Module]] = {
-    Conv2d: lambda conv: nn.Conv2d(conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.padding),
-    MaxPool2d: lambda pool: nn.MaxPool2d(pool.window, pool.stride),
+    Conv2d: lambda conv: nn.Conv2d(
+        conv.inputs, conv.outputs, conv.window.kernel, conv.window.stride, conv.window.padding
+    ),
+    MaxPool2d: lambda pool: nn.MaxPool2d(pool.window.kernel, pool.window.stride),
     ReLU: lambda relu: nn.ReLU(inplace=True),
     Flatten: lambda flatten: nn.Flatten(),
     Linear: lambda linear: nn.Linear(linear.inputs, linear.outputs),

@@ -1,59 +1,53 @@
-// One step of SGD with momentum over flat vectors: every number is read once and written once.
+// One step of SGD with momentum over flat vectors.
 //
-//     velocity = momentum * velocity + (gradient + weight_decay * value)
-//     value   -= lr * velocity                                                         (plain)
-//     value   -= lr * ((gradient + weight_decay * value) + momentum * velocity)        (Nesterov)
+//     slope    = scale * gradient + weight_decay * value
+//     velocity = momentum * velocity + slope
+//     value   -= lr * velocity                            (plain)
+//     value   -= lr * (slope + momentum * velocity)       (Nesterov)
 //
 // The NumPy twin is mpitrain/ops/sgd.py. Both round after each multiplication and each addition, in this order, so this
 // file wants a compiler that does not contract them into fused multiply-adds (NVRTC --fmad=false, g++
 // -ffp-contract=off). That costs nothing: the step waits for memory, 20 bytes an element in float32.
-//
-// Any grid will do (grid-stride loop). Where all three vectors start on a 16-byte boundary, a thread takes 16 bytes of
-// each at a time; the rest, and slices that start elsewhere, go one by one.
 
-template <typename T>
-struct alignas(16) Pack {
-    static constexpr int length = 16 / sizeof(T);
-    T numbers[length];
+#include "flat.cuh"
+
+template <typename T, typename G, typename C>
+struct Sgd {
+    T *values;
+    const G *gradients;
+    T *velocity;
+    C *copy;
+    const unsigned char *decayed;
+    T lr, momentum, decay, factor;
+    bool nesterov;
+
+    template <int N>
+    __device__ __forceinline__ void at(long long i) const {
+        Few<T, N> slope = read_slopes<N>(gradients, i, factor), speed = read<N>(velocity, i), value = read<N>(values, i);
+        const unsigned int bits = decaying<N>(decayed, i);
+        for (int k = 0; k < N; ++k) {
+            if (decay != 0 && bits >> k & 1)
+                slope[k] = slope[k] + decay * value[k];
+            speed[k] = momentum * speed[k] + slope[k];
+            value[k] = value[k] - lr * (nesterov ? slope[k] + momentum * speed[k] : speed[k]);
+        }
+        write<N>(velocity, i, speed);
+        write_values<N>(values, copy, i, value);
+    }
+
+    __device__ bool packed() const {
+        constexpr int N = 16 / sizeof(T);
+        return fits<N>(values) && fits<N>(gradients) && fits<N>(velocity) && fits<N>(copy);
+    }
 };
 
-template <typename T>
-__device__ void step(T &value, T gradient, T &velocity, T lr, T momentum, T weight_decay, bool nesterov) {
-    T slope = gradient + weight_decay * value;
-    velocity = momentum * velocity + slope;
-    T direction = nesterov ? slope + momentum * velocity : velocity;
-    value = value - lr * direction;
-}
-
-template <typename T>
-__device__ void sgd(T *values, const T *gradients, T *velocity, T lr, T momentum, T weight_decay, int nesterov,
-                    long long count) {
-    const long long thread = blockIdx.x * (long long)blockDim.x + threadIdx.x;
-    const long long threads = gridDim.x * (long long)blockDim.x;
-
-    const unsigned long long starts =
-        (unsigned long long)values | (unsigned long long)gradients | (unsigned long long)velocity;
-    const long long packs = starts % sizeof(Pack<T>) == 0 ? count / Pack<T>::length : 0;
-
-    for (long long i = thread; i < packs; i += threads) {
-        Pack<T> value = ((Pack<T> *)values)[i];
-        const Pack<T> gradient = ((const Pack<T> *)gradients)[i];
-        Pack<T> speed = ((Pack<T> *)velocity)[i];
-        for (int k = 0; k < Pack<T>::length; ++k)
-            step(value.numbers[k], gradient.numbers[k], speed.numbers[k], lr, momentum, weight_decay, nesterov);
-        ((Pack<T> *)values)[i] = value;
-        ((Pack<T> *)velocity)[i] = speed;
+#define SGD(SUFFIX, T, G, C)                                                                                        \
+    extern "C" __global__ void sgd_##SUFFIX(T *values, const G *gradients, T *velocity, C *copy,                    \
+                                            const unsigned char *decayed, T lr, T momentum, T decay, int nesterov,  \
+                                            T scale, const float *scale_here, long long count) {                    \
+        const T factor = Scale<T>{scale, scale_here}.factor();                                                      \
+        const Sgd<T, G, C> step{values, gradients, velocity, copy,   decayed,                                       \
+                                lr,     momentum,  decay,    factor, nesterov != 0};                                \
+        walk_all<16 / sizeof(T)>(step, step.packed(), count);                                                       \
     }
-    for (long long i = packs * Pack<T>::length + thread; i < count; i += threads)
-        step(values[i], gradients[i], velocity[i], lr, momentum, weight_decay, nesterov);
-}
-
-extern "C" __global__ void sgd_float32(float *values, const float *gradients, float *velocity, float lr,
-                                       float momentum, float weight_decay, int nesterov, long long count) {
-    sgd(values, gradients, velocity, lr, momentum, weight_decay, nesterov, count);
-}
-
-extern "C" __global__ void sgd_float64(double *values, const double *gradients, double *velocity, double lr,
-                                       double momentum, double weight_decay, int nesterov, long long count) {
-    sgd(values, gradients, velocity, lr, momentum, weight_decay, nesterov, count);
-}
+FOR_ALL_TYPES(SGD)

@@ -2,6 +2,7 @@
 
 from mpitrain.nn.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
 from mpitrain.nn.attention import Attention
+from mpitrain.nn.batch_norm import BatchNorm, SyncBatchNorm
 from mpitrain.nn.branches import Identity, Parallel, Residual
 from mpitrain.nn.container import Container
 from mpitrain.nn.convolution import Conv1d, Conv2d
@@ -28,6 +29,7 @@ __all__ = [
     "Attention",
     "AveragePool1d",
     "AveragePool2d",
+    "BatchNorm",
     "Buffer",
     "Call",
     "Container",
@@ -56,6 +58,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Slot",
+    "SyncBatchNorm",
     "Tanh",
     "binary_cross_entropy",
     "huber",

@@ -18,8 +18,9 @@ class Attention(Layer):
     """(batch, length, width) to the same, by `heads` heads of width / heads.
 
     `qkv.weight` (width, 3 width) makes queries, keys and values, each head after head; `out.weight` (width, width)
-    mixes what the heads bring. `causal`: a position sees none behind it. `rotary`: the base of rotary positions (10000
-    in the paper), or None. What `Call.mask` says is padding is seen by no position.
+    mixes what the heads bring, and may start by an `initialise_out` of its own. `causal`: a position sees none behind
+    it. `rotary`: the base of rotary positions (10000 in the paper), or None. What `Call.mask` says is padding is seen
+    by no position.
 
     Keeps its input, queries, keys and values, the heads' results, and a number for each head and position: 5 width +
     heads numbers a position, however long the sequence.
@@ -33,6 +34,7 @@ class Attention(Layer):
         rotary: float | None = None,
         bias: bool = True,
         initialise: Callable[..., Array] = lecun_normal,
+        initialise_out: Callable[..., Array] | None = None,
     ):
         if heads < 1 or width % heads:
             raise ValueError(f"a width of {width} cannot be shared by {heads} heads: expected a divisor")
@@ -40,13 +42,14 @@ class Attention(Layer):
             raise ValueError(f"rotary positions turn pairs of numbers, found heads of width {width // heads}")
         self.width, self.heads, self.causal, self.rotary = width, heads, causal, rotary
         self.with_bias, self.initialise = bias, initialise
+        self.initialise_out = initialise if initialise_out is None else initialise_out
         self.scale = 1 / math.sqrt(width // heads)
 
     def parameters(self) -> tuple[Parameter, ...]:
         every = (
             Parameter("qkv.weight", (self.width, 3 * self.width), self.initialise),
             Parameter("qkv.bias", (3 * self.width,), zeros),
-            Parameter("out.weight", (self.width, self.width), self.initialise),
+            Parameter("out.weight", (self.width, self.width), self.initialise_out),
             Parameter("out.bias", (self.width,), zeros),
         )
         return every if self.with_bias else every[::2]

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
+from mpitrain.ops.launch import NULL, launch
 from mpitrain.ops.spans import Spans
 
 Array = Any
@@ -36,6 +38,9 @@ def adagrad_step(
     ValueError if the vectors do not fit together, see `flat.check_vectors`.
     """
     flat.check_vectors(values, gradients, copy, total=total)
+    if namespace(values) is not np:
+        flat.launch_step("adagrad", values, gradients, (total,), copy, decayed, (lr, eps, weight_decay), scale)
+        return
     decayed = decayed or Spans(None, len(values))
     rate, floor, decay, factor = flat.scalars(values.dtype, lr, eps, weight_decay, scale)
     scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
@@ -60,10 +65,13 @@ def adagrad_rows(
     scale: float | Array = 1.0,
     copy: Array | None = None,
 ) -> None:
-    """The same for the rows numbered `rows` (integers, any shape, each as often as it comes) of a table.
+    """The same for the rows numbered `rows` (int64, any shape, a row as often as it comes) of a table.
 
     All vectors are the table's, reshaped to (rows, width). The cost goes with the rows that are touched.
     """
+    if namespace(values) is not np:
+        _launch_rows(values, gradients, total, rows, (lr, eps), scale, copy)
+        return
     rate, floor, factor = flat.scalars(values.dtype, lr, eps, scale)
     touched = np.unique(rows)
     each = max(flat.TILE // values.shape[1], 1)  # rows to a tile
@@ -74,6 +82,16 @@ def adagrad_rows(
         values[few], total[few] = value, sums
         if copy is not None:
             copy[few] = value
+
+
+def _launch_rows(
+    values: Array, gradients: Array, total: Array, rows: Array, numbers: tuple[float, float], scale: Any, copy: Any
+) -> None:
+    xp, width = namespace(values), values.shape[1]
+    claimed = xp.zeros(len(values), np.int32)
+    arrays = (values, gradients, total, NULL if copy is None else copy, rows.reshape(-1), claimed)
+    scalars = (*flat.typed(values.dtype, *numbers), *flat.scale_arguments(values.dtype, scale), np.int64(width))
+    launch(xp, "adagrad.cu", f"adagrad_rows_{flat.types(gradients, copy)}", rows.size, 32, (*arrays, *scalars))
 
 
 def _move(value: Array, slope: Array, total: Array, rate: Array, floor: Array, spare: Array) -> None:

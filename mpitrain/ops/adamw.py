@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
 from mpitrain.ops.spans import Spans
@@ -54,11 +55,16 @@ def adamw_step(
     ValueError if the vectors do not fit together, see `flat.check_vectors`.
     """
     flat.check_vectors(values, gradients, copy, mean=mean, square=square)
+    corrected = corrections(step, lr, betas, eps)
+    shrinking = 1 - lr * weight_decay
+    if namespace(values) is not np:
+        decays = (0.0, shrinking) if decoupled else (weight_decay, 1.0)
+        numbers = (betas[0], 1 - betas[0], betas[1], 1 - betas[1], *corrected, *decays)
+        flat.launch_step("adamw", values, gradients, (mean, square), copy, decayed, numbers, scale)
+        return
     decayed = decayed or Spans(None, len(values))
     moments = Moments(values.dtype, betas)
-    rate, floor, decay, shrink, factor = flat.scalars(
-        values.dtype, *corrections(step, lr, betas, eps), weight_decay, 1 - lr * weight_decay, scale
-    )
+    rate, floor, decay, shrink, factor = flat.scalars(values.dtype, *corrected, weight_decay, shrinking, scale)
     scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
     for tile in flat.tiles(len(values)):
         value, first, second = values[tile], mean[tile], square[tile]

@@ -4,14 +4,21 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
+from mpitrain.ops.launch import THREADS, blocks, launch
 
 Array = Any
 
 
 def average_step(average: Array, values: Array, decay: float) -> None:
     """Move `average` towards `values`, both contiguous vectors of one float type and length."""
+    if namespace(values) is not np:
+        xp, count, each = namespace(values), len(values), flat.PACK // values.dtype.itemsize
+        args = (average, values, values.dtype.type(1 - decay), np.int64(count))
+        launch(xp, "average.cu", f"average_{values.dtype}", blocks(values, -(-count // each)), THREADS, args)
+        return
     (take,) = flat.scalars(average.dtype, 1 - decay)
     scratch = empty((min(flat.TILE, len(values)),), average.dtype)
     for tile in flat.tiles(len(values)):

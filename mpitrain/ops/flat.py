@@ -1,5 +1,7 @@
 """What the steps of all optimisers share: their vectors are checked alike, and go through the cache in tiles.
 
+On a device a kernel does all of a step; kernels/flat.cuh is what they share.
+
 Each line of a formula is a pass over memory if NumPy is left to itself. Here a tile of all vectors goes through all
 lines while it is in the cache.
 """
@@ -9,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
+from mpitrain.ops.launch import NULL, THREADS, blocks, launch
 from mpitrain.ops.spans import Spans
 
 Array = Any
+
+PACK = 16  # bytes of the values that a thread takes at a time
 
 # Elements. Smaller tiles pay more for the calls, larger ones leave a core's second-level cache: four vectors and two
 # scratches of float32 are 1.5 MiB.
@@ -25,7 +31,8 @@ def check_vectors(values: Array, gradients: Array, copy: Array | None, **own: Ar
     """Raises ValueError unless the vectors of a step fit together.
 
     `values` and the optimiser's `own` are contiguous vectors of one length, float32 or float64; the gradients are like
-    them, or of a half type where the values are float32; `copy` is of a half type.
+    them, or of a half type where the values are float32; `copy` is of a half type then, the gradients' if these are of
+    one.
     """
     _check("values", values, MASTERS, values)
     for name, vector in own.items():
@@ -33,6 +40,8 @@ def check_vectors(values: Array, gradients: Array, copy: Array | None, **own: Ar
     _check("gradients", gradients, MASTERS + HALVES, values)
     if copy is not None:
         _check("copy", copy, HALVES, values)
+        if gradients.dtype.name in HALVES and copy.dtype != gradients.dtype:
+            raise ValueError(f"copy must be of the gradients' type, {gradients.dtype}, found {copy.dtype}")
 
 
 def _check(name: str, vector: Array, dtypes: tuple[str, ...], values: Array) -> None:
@@ -77,3 +86,40 @@ def add_decay(slope: Array, value: Array, decay: Array, decayed: Spans, tile: sl
         np.multiply(value[piece], decay, out=spare[piece])
         np.add(out[piece], spare[piece], out=out[piece])
     return out
+
+
+def launch_step(
+    name: str,
+    values: Array,
+    gradients: Array,
+    own: tuple[Array, ...],
+    copy: Array | None,
+    decayed: Spans | None,
+    numbers: tuple[Any, ...],
+    scale: float | Array,
+) -> None:
+    """The whole step by kernel `name` of the file of that name, which takes (values, gradients, the optimiser's own
+    vectors, copy, bits of what decays, numbers, scale, count). Python's numbers become the values' type.
+    """
+    count = len(values)
+    xp, each = namespace(values), PACK // values.dtype.itemsize
+    bits = NULL if decayed is None or decayed.whole else decayed.bits(xp)
+    args = (values, gradients, *own, NULL if copy is None else copy, bits, *typed(values.dtype, *numbers))
+    args += (*scale_arguments(values.dtype, scale), np.int64(count))
+    launch(xp, f"{name}.cu", f"{name}_{types(gradients, copy)}", blocks(values, -(-count // each)), THREADS, args)
+
+
+def types(gradients: Array, copy: Array | None) -> str:
+    """The end of a kernel's name."""
+    return f"{gradients.dtype.name}_{gradients.dtype.name if copy is None else copy.dtype.name}"
+
+
+def typed(dtype: Any, *numbers: Any) -> tuple[Any, ...]:
+    """A kernel's scalars; those that are NumPy's already stay what they are."""
+    return tuple(number if isinstance(number, np.integer) else dtype.type(number) for number in numbers)
+
+
+def scale_arguments(dtype: Any, scale: float | Array) -> tuple[Any, Any]:
+    """A scale that the host knows, or one that the device keeps and nobody has to wait for."""
+    on_host = isinstance(scale, int | float | np.generic)
+    return (dtype.type(scale), NULL) if on_host else (dtype.type(1), scale)

@@ -12,15 +12,16 @@ You, Gitman and Ginsburg 2017, Large batch training of convolutional networks, e
 the layers the ratio is 1 and nothing decays.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
-from mpitrain.ops.chunks import OUTSIDE, Reduce, chunks, ratios, summed
-from mpitrain.ops.norm import sums_of_squares
+from mpitrain.ops.chunks import OUTSIDE, Layers, Reduce, ratios, summed
+from mpitrain.ops.launch import NULL, THREADS, launch
+from mpitrain.ops.norm import add_partial, sums_of_squares
 
 Array = Any
 
@@ -30,7 +31,7 @@ def lars_step(
     gradients: Array,
     velocity: Array,
     lr: float,
-    layers: Sequence[slice],
+    layers: Layers,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
     trust: float = 0.001,
@@ -40,17 +41,20 @@ def lars_step(
 ) -> None:
     """Move `values` and `velocity` by one step; `gradients` stay as they are.
 
-    `layers` are ascending and disjoint. Where the vector is a shard, they are the layers' parts in it, as many on every
-    rank, perhaps empty, and `reduce` sums a float64 vector over the ranks. `copy`, of a half type, receives the new
-    values, rounded. Raises ValueError if the vectors do not fit together, see `flat.check_vectors`.
+    Where the vector is a shard, `layers` are the layers' parts in it, as many on every rank, perhaps empty, and
+    `reduce` sums a float64 array over the ranks. `copy`, of a half type, receives the new values, rounded. Raises
+    ValueError if the vectors do not fit together, see `flat.check_vectors`.
     """
     flat.check_vectors(values, gradients, copy, velocity=velocity)
-    sums = np.stack([sums_of_squares(values, layers), sums_of_squares(gradients, layers)])
+    if namespace(values) is not np:
+        _launch(values, gradients, velocity, lr, layers, momentum, weight_decay, trust, scale, copy, reduce)
+        return
+    sums = np.stack([sums_of_squares(vector, layers.slices) for vector in (values, gradients)])
     lengths, slopes = np.sqrt(summed(sums, reduce))
     ratio = ratios(trust * lengths, slopes * float(scale) + weight_decay * lengths)
     keep, factor = flat.scalars(values.dtype, momentum, scale)
     scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
-    for tile, layer in chunks(layers, len(values), flat.TILE):
+    for tile, layer in layers.chunks(flat.TILE):
         value, speed = values[tile], velocity[tile]
         out, spare = scratch[:, : len(value)]
         slope = flat.read(gradients[tile], factor, out)
@@ -65,3 +69,27 @@ def lars_step(
         np.subtract(value, speed, out=value)
         if copy is not None:
             copy[tile] = value
+
+
+def _launch(
+    values: Array,
+    gradients: Array,
+    velocity: Array,
+    lr: float,
+    layers: Layers,
+    momentum: float,
+    weight_decay: float,
+    trust: float,
+    scale: float | Array,
+    copy: Array | None,
+    reduce: Reduce | None,
+) -> None:
+    xp, table = namespace(values), layers.table(namespace(values))
+    grid, where = len(table.layer), (table.edges, table.layer)
+    partial = empty((2, grid), np.float64, xp)
+    launch(xp, "lars.cu", f"lars_norms_{gradients.dtype.name}", grid, THREADS, (values, gradients, *where, partial))
+    sums = summed(add_partial(partial, table.ranges), reduce)
+    numbers = (np.int32(len(layers)), np.float64(lr), np.float64(weight_decay), np.float64(trust))
+    factors = (*flat.typed(values.dtype, momentum), *flat.scale_arguments(values.dtype, scale))
+    args = (values, gradients, velocity, NULL if copy is None else copy, *where, sums, *numbers, *factors)
+    launch(xp, "lars.cu", f"lars_{flat.types(gradients, copy)}", grid, THREADS, args)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
 from mpitrain.ops.spans import Spans
@@ -36,10 +37,12 @@ def lion_step(
     ValueError if the vectors do not fit together, see `flat.check_vectors`.
     """
     flat.check_vectors(values, gradients, copy, mean=mean)
+    numbers = (betas[0], 1 - betas[0], betas[1], 1 - betas[1], lr, 1 - lr * weight_decay)
+    if namespace(values) is not np:
+        flat.launch_step("lion", values, gradients, (mean,), copy, decayed, numbers, scale)
+        return
     decayed = decayed or Spans(None, len(values))
-    keep, take, blend, mix, rate, shrink, factor = flat.scalars(
-        values.dtype, betas[1], 1 - betas[1], betas[0], 1 - betas[0], lr, 1 - lr * weight_decay, scale
-    )
+    blend, mix, keep, take, rate, shrink, factor = flat.scalars(values.dtype, *numbers, scale)
     scratch = empty((3, min(flat.TILE, len(values))), values.dtype)
     for tile in flat.tiles(len(values)):
         value, first = values[tile], mean[tile]

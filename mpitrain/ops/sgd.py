@@ -19,7 +19,6 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
-from mpitrain.ops.launch import THREADS, blocks, launch
 from mpitrain.ops.spans import Spans
 
 Array = Any
@@ -44,7 +43,8 @@ def sgd_step(
     """
     flat.check_vectors(values, gradients, copy, velocity=velocity)
     if namespace(values) is not np:
-        _step_on_gpu(values, gradients, velocity, lr, momentum, weight_decay, nesterov)
+        numbers = (lr, momentum, weight_decay, np.int32(nesterov))
+        flat.launch_step("sgd", values, gradients, (velocity,), copy, decayed, numbers, scale)
         return
     rate, keep, decay, factor = flat.scalars(values.dtype, lr, momentum, weight_decay, scale)
     decayed = decayed or Spans(None, len(values))
@@ -66,12 +66,3 @@ def sgd_step(
         np.subtract(value, move, out=value)
         if copy is not None:
             copy[tile] = value
-
-
-def _step_on_gpu(
-    values: Array, gradients: Array, velocity: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool
-) -> None:
-    scalar = values.dtype.type
-    numbers = (scalar(lr), scalar(momentum), scalar(weight_decay), np.int32(nesterov), np.int64(len(values)))
-    grid, vectors = blocks(values, len(values)), (values, gradients, velocity)
-    launch(namespace(values), "sgd.cu", f"sgd_{values.dtype}", grid, THREADS, (*vectors, *numbers))

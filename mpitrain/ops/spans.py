@@ -32,6 +32,7 @@ class Spans:
                 self.pieces.append(span)
         self.whole = count == 0 or self.pieces == [slice(0, count)]
         self._ends = [piece.stop for piece in self.pieces]
+        self._bits: dict[ModuleType, Array] = {}
 
     def within(self, tile: slice) -> Iterator[slice]:
         """The pieces in `tile`, counted from where the tile starts."""
@@ -47,7 +48,9 @@ class Spans:
 
     def bits(self, xp: ModuleType) -> Array:
         """uint8 (ceil(count / 8),): element i is bit i % 8 of byte i // 8, set inside the spans."""
-        inside = np.zeros(self.count, np.uint8)
-        for piece in self.pieces:
-            inside[piece] = 1
-        return xp.asarray(np.packbits(inside, bitorder="little"))
+        if xp not in self._bits:
+            inside = np.zeros(self.count, np.uint8)
+            for piece in self.pieces:
+                inside[piece] = 1
+            self._bits[xp] = xp.asarray(np.packbits(inside, bitorder="little"))
+        return self._bits[xp]

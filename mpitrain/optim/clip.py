@@ -17,7 +17,7 @@ UNLIMITED = float("inf")
 
 
 class Clipped(NamedTuple):
-    """On the host two numbers; on a device two arrays of one float32 there, for which nothing waits."""
+    """On the host two numbers; on a device two arrays of one number there, for which nothing waits."""
 
     norm: Any
     """Of all gradients, times the scale that was given. Not finite exactly if one of them is not (see ops/norm.py)."""

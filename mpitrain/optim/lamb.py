@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mpitrain.array import namespace
-from mpitrain.ops.chunks import Reduce
+from mpitrain.ops.chunks import Layers, Reduce
 from mpitrain.ops.lamb import lamb_step
-from mpitrain.ops.spans import Spans
 from mpitrain.optim.optimiser import Array, Optimiser
 from mpitrain.optim.options import check_betas, check_not_negative
 
@@ -34,7 +33,7 @@ class LAMB(Optimiser):
         self.mean, self.square, self.steps = zeros_like(values), zeros_like(values), np.zeros((), np.int64)
         super().__init__(values, mean=self.mean, square=self.square, steps=self.steps)
         self.betas, self.eps, self.weight_decay, self.reduce = betas, eps, weight_decay, reduce
-        self.layers = Spans(weights, len(values)).given
+        self.layers = Layers(weights, len(values))
 
     def step(self, gradients: Array, lr: float, scale: float | Array = 1.0, copy: Array | None = None) -> None:
         self.steps += 1

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from mpitrain.array import namespace
-from mpitrain.ops.chunks import Reduce
+from mpitrain.ops.chunks import Layers, Reduce
 from mpitrain.ops.lars import lars_step
-from mpitrain.ops.spans import Spans
 from mpitrain.optim.optimiser import Array, Optimiser
 from mpitrain.optim.options import check_below_one, check_not_negative
 
@@ -31,7 +30,7 @@ class LARS(Optimiser):
         self.velocity = namespace(values).zeros_like(values)
         super().__init__(values, velocity=self.velocity)
         self.momentum, self.weight_decay, self.trust, self.reduce = momentum, weight_decay, trust, reduce
-        self.layers = Spans(weights, len(values)).given
+        self.layers = Layers(weights, len(values))
 
     def step(self, gradients: Array, lr: float, scale: float | Array = 1.0, copy: Array | None = None) -> None:
         how = (lr, self.layers, self.momentum, self.weight_decay, self.trust, scale, copy, self.reduce)

@@ -101,7 +101,7 @@ class Config:
         Live bar, or one plain line an epoch; auto: live on a terminal.
     """
 
-    model: Literal["mlp", "cnn"] = "mlp"
+    model: Literal["mlp", "cnn", "gpt", "dlrm"] = "mlp"
     hidden: Annotated[tuple[int, ...] | None, Several] = None
     channels: Annotated[tuple[int, ...] | None, Several] = None
     size: Literal["nano", "small", "medium"] | None = None

@@ -14,7 +14,8 @@ SOURCE = """
 #define REDUCE(NAME, T)                                                      \\
     extern "C" __global__ void reduce_##NAME(const T *in, T *sum, T *max) {  \\
         const T mine = in[threadIdx.x];                                      \\
-        sum[threadIdx.x] = over_block<Sum>(mine);                            \\
+        const T twice = over_block<Sum>(mine + mine);                        \\
+        sum[threadIdx.x] = twice - over_block<Sum>(mine);                    \\
         max[threadIdx.x] = over_block<Max>(mine);                            \\
     }
 REDUCE(float32, float)

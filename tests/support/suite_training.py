@@ -77,7 +77,7 @@ def test_data_of_another_kind_are_refused(world, fashion):
     with pytest.raises(UsageError) as failure:
         Trainer(world, config(), Text())
     assert str(failure.value) == (
-        "--data topics: text, expected images for model mlp; take other data, or a model for text ()"
+        "--data topics: text, expected images for model mlp; take other data, or a model for text (gpt)"
     )
 
 
