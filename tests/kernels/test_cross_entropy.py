@@ -110,8 +110,6 @@ def only_float32(text):
     ("right", "wrong"),
     [
         ("tally.sum *= power<T>(tally.largest, largest)", ""),  # the sum stays with the old maximum
-        ("tally.first == label", "true"),  # of equal ones any is the prediction
-        ("* factor - scale * even", "* factor"),  # no smoothing
         ("label / length % blockDim.x", "0u"),  # the label's gradient by another thread than the one before
         (BARRIER, ""),
     ],
