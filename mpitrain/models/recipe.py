@@ -47,6 +47,7 @@ class Recipe:
     size: str = "nano"
     sequence: int | None = None
     dropout: float = 0.0
+    batch_norm: str = "sync"
 
     @property
     def gpt_size(self) -> Size:

@@ -30,9 +30,11 @@ class Config:
         Bytes in a sample of text. Default: that of the size.
     dropout
         Share of numbers that are dropped at the end of each branch (gpt).
+    batch_norm
+        Over the samples of all ranks (sync), or of each rank alone (local) (resnet20, resnet56, wav).
     data
-        Data set: embedded are fashion, topics, vowels and lectures; mnist, idx, cifar10, cifar100, text, series and
-        ratings are read from --data-dir. Default: the model's own.
+        Data set: embedded are fashion, topics, vowels and lectures; mnist, idx, cifar10, cifar100, arrays,
+        safetensors, drive, text, series, wav and ratings are read from --data-dir. Default: the model's own.
     data_dir
         Folder or file of the data.
     batch
@@ -101,12 +103,13 @@ class Config:
         Live bar, or one plain line an epoch; auto: live on a terminal.
     """
 
-    model: Literal["mlp", "cnn", "gpt", "dlrm"] = "mlp"
+    model: Literal["mlp", "cnn", "resnet20", "resnet56", "gpt", "wav", "dlrm", "drive"] = "mlp"
     hidden: Annotated[tuple[int, ...] | None, Several] = None
     channels: Annotated[tuple[int, ...] | None, Several] = None
     size: Literal["nano", "small", "medium"] | None = None
     sequence: Whole | None = None
     dropout: float | None = None
+    batch_norm: Literal["sync", "local"] | None = None
     data: (
         Literal[
             "fashion",

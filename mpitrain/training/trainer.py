@@ -160,6 +160,12 @@ class Trainer:
             self.values[...] = kept
             self._renew_working()
 
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameters and buffers by name, on the host: averaged, if an average is kept."""
+        with self.averaged():
+            named = self.layout.named(self.values) | self.layout.named_buffers(self.buffers)
+            return {name: np.array(to_host(array)) for name, array in named.items()}
+
     def close(self) -> None:
         """Free what was made. Collective."""
         self.strategy.close()

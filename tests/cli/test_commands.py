@@ -88,7 +88,7 @@ def test_faults_are_one_line(here, arguments):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, average, batch, bucket-bytes, "),
+        ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, average, batch, batch-norm, "),
         ('epochs = "x"', "run.toml: epochs = 'x': expected a whole number"),
         ("epochs = 2.5", "run.toml: epochs = 2.5: expected a whole number"),
         ("epochs = true", "run.toml: epochs = True: expected a whole number"),
