@@ -18,10 +18,13 @@ Array = Any
 def cast(x: Array, out: Array) -> Array:
     """`x` in the type of `out`, an array of its shape, which is returned; both contiguous.
 
-    Types are float32, float64, float16 and bfloat16. Raises ValueError for shapes that differ.
+    Types are float32, float64, float16 and bfloat16. Raises ValueError for shapes that differ, and for arrays that are
+    not contiguous.
     """
     if x.shape != out.shape:
         raise ValueError(f"a cast needs two arrays of one shape, found {x.shape} and {out.shape}")
+    if not (x.flags.c_contiguous and out.flags.c_contiguous):
+        raise ValueError(f"a cast needs contiguous arrays, found strides {x.strides} and {out.strides}")
     xp = namespace(x)
     if x.dtype == out.dtype:
         out[...] = x

@@ -12,6 +12,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.flat import check_vector
 from mpitrain.ops.launch import THREADS, launch
 
 Array = Any
@@ -28,7 +29,13 @@ class Quantised(NamedTuple):
 
 
 def quantise(vector: Array, group: int = 1024) -> Quantised:
-    """A contiguous vector of any floating-point type, finite, in groups of so many elements, the last perhaps fewer."""
+    """A contiguous vector of any floating-point type, finite, in groups of so many elements, the last perhaps fewer.
+
+    Raises ValueError if it is none, or a group has no elements.
+    """
+    check_vector("vector", vector)
+    if group < 1:
+        raise ValueError(f"a group must have at least 1 element, found {group}")
     xp, count = namespace(vector), len(vector)
     groups = -(-count // group)
     quantised = Quantised(empty((count,), np.int8, xp), empty((groups,), np.float32, xp))
@@ -50,6 +57,7 @@ def quantise(vector: Array, group: int = 1024) -> Quantised:
 
 def dequantise(quantised: Quantised, out: Array, group: int = 1024) -> Array:
     """What the codes stand for, into `out`, a contiguous vector of any floating-point type, which is returned."""
+    check_vector("out", out)
     xp, count = namespace(out), len(out)
     if xp is not np:
         args = (*quantised, out, np.int64(group), np.int64(count))

@@ -27,7 +27,8 @@ class Signs(NamedTuple):
 
 
 def pack_signs(vector: Array) -> Signs:
-    """Of a contiguous vector of any floating-point type."""
+    """Of a contiguous vector of any floating-point type. Raises ValueError if it is none."""
+    flat.check_vector("vector", vector)
     xp, count = namespace(vector), len(vector)
     signs = Signs(empty((-(-count // 8),), np.uint8, xp), xp.zeros((1,), np.float32))
     if count == 0:
@@ -50,6 +51,7 @@ def pack_signs(vector: Array) -> Signs:
 
 def unpack_signs(signs: Signs, out: Array) -> Array:
     """The scale or its negative, into `out`, a contiguous vector of any floating-point type, which is returned."""
+    flat.check_vector("out", out)
     xp, count = namespace(out), len(out)
     if xp is not np:
         each = flat.PACK // out.dtype.itemsize

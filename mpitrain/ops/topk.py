@@ -11,6 +11,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.flat import check_vector
 from mpitrain.ops.launch import THREADS, blocks, launch
 
 Array = Any
@@ -22,8 +23,9 @@ BLOCKS = THREADS  # at most: each has a thread in the one block that adds up the
 def top_k(vector: Array, k: int) -> tuple[Array, Array]:
     """Indices, int32 (k,), ascending, and the numbers there, (k,), of a contiguous vector of any floating-point type.
 
-    Raises ValueError if k is below 0 or above the vector's length, or the vector has more than 2^31 - 1 elements.
+    Raises ValueError if it is none, k is below 0 or above its length, or it has more than 2^31 - 1 elements.
     """
+    check_vector("vector", vector)
     count = len(vector)
     if not 0 <= k <= count:
         raise ValueError(f"k must be from 0 to the vector's length {count}, found {k}")

@@ -54,3 +54,6 @@ def test_any_shape_but_one():
     with pytest.raises(ValueError) as error:
         cast(x, np.empty(6, np.float32))
     assert str(error.value) == "a cast needs two arrays of one shape, found (2, 3) and (6,)"
+    with pytest.raises(ValueError) as error:
+        cast(x.T, np.empty((3, 2), np.float32))
+    assert str(error.value) == "a cast needs contiguous arrays, found strides (8, 24) and (8, 4)"

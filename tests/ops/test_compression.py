@@ -83,3 +83,23 @@ def test_eight_bits_by_hand():
     np.testing.assert_allclose(quantised.scales, [1, 0, 3 / 127], rtol=1e-6)
     out = dequantise(quantised, np.empty(9, np.float32), group=4)
     np.testing.assert_allclose(out, [127, 0, 2, 2, 0, 0, 0, 0, -3], rtol=1e-6)
+
+
+def test_what_is_no_vector_of_floats_is_refused():
+    matrix, signs, quantised = np.zeros((2, 2)), pack_signs(np.zeros(3)), quantise(np.zeros(3))
+    for name, call in (
+        ("vector", lambda: top_k(matrix, 1)),
+        ("vector", lambda: pack_signs(matrix)),
+        ("out", lambda: unpack_signs(signs, matrix)),
+        ("vector", lambda: quantise(matrix)),
+        ("out", lambda: dequantise(quantised, matrix)),
+    ):
+        with pytest.raises(ValueError) as error:
+            call()
+        assert str(error.value) == (
+            f"{name} must be a contiguous vector of float32, float64, float16 or bfloat16, found shape (2, 2), strides "
+            "(16, 8), float64"
+        )
+    with pytest.raises(ValueError) as error:
+        quantise(np.zeros(3), 0)
+    assert str(error.value) == "a group must have at least 1 element, found 0"
