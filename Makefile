@@ -23,7 +23,7 @@ JOBS := $(if $(filter mpich,$(MPI)),tests/cli/test_doctor.py,tests/cli) $(addpre
 BUSY := $(addprefix tests/,$(if $(filter mpich,$(MPI)),,cli/test_bench.py cli/test_bench_plot.py cli/test_bench_step.py cli/test_calibrate.py cli/test_tune.py) test_traffic.py)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
-.PHONY: help train test test-plain test-jobs test-install test-cuda test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
+.PHONY: help train test test-plain test-jobs test-install test-cuda test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench gpu-check clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -81,6 +81,9 @@ lint: $(VENV)/installed-lint  ## ruff, the layers of imports, types
 
 bench: $(VENV)/installed  ## measure anew what docs/performance.md tells: a quarter of an hour on a quiet machine
 	$(BIN)/python benchmarks/performance.py $(ARGS)
+
+gpu-check:  ## all that only a GPU can tell, with PYTHON=python3 as it is; writes docs/gpu-results.md
+	$(PYTHON) benchmarks/gpu_check $(ARGS)
 
 clean:  ## remove the environments and what tools left behind
 	rm -rf .venv .venv-mpich build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
