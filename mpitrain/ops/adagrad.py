@@ -67,8 +67,11 @@ def adagrad_rows(
 ) -> None:
     """The same for the rows numbered `rows` (int64, any shape, a row as often as it comes) of a table.
 
-    All vectors are the table's, reshaped to (rows, width). The cost goes with the rows that are touched.
+    All vectors are the table's, reshaped to (rows, width). The cost goes with the rows that are touched. Raises
+    ValueError if the numbers are of another type.
     """
+    if rows.dtype != np.int64:
+        raise ValueError(f"rows must be int64, found {rows.dtype}")
     if namespace(values) is not np:
         _launch_rows(values, gradients, total, rows, (lr, eps), scale, copy)
         return

@@ -13,7 +13,8 @@ Array = Any
 
 
 def average_step(average: Array, values: Array, decay: float) -> None:
-    """Move `average` towards `values`, both contiguous vectors of one float type and length."""
+    """Move `average` towards `values`, contiguous vectors of float32 or float64. Raises ValueError if they differ."""
+    flat.check_vectors(values, values, None, average=average)
     if namespace(values) is not np:
         xp, count, each = namespace(values), len(values), flat.PACK // values.dtype.itemsize
         args = (average, values, values.dtype.type(1 - decay), np.int64(count))

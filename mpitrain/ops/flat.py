@@ -25,6 +25,7 @@ TILE = 1 << 16
 
 MASTERS = ("float32", "float64")
 HALVES = ("float16", "bfloat16")
+FLOATS = MASTERS + HALVES
 
 
 def check_vectors(values: Array, gradients: Array, copy: Array | None, **own: Array) -> None:
@@ -34,22 +35,27 @@ def check_vectors(values: Array, gradients: Array, copy: Array | None, **own: Ar
     them, or of a half type where the values are float32; `copy` is of a half type then, the gradients' if these are of
     one.
     """
-    _check("values", values, MASTERS, values)
+    check_vector("values", values, MASTERS)
     for name, vector in own.items():
-        _check(name, vector, MASTERS, values)
-    _check("gradients", gradients, MASTERS + HALVES, values)
+        _check_like(name, vector, MASTERS, values)
+    _check_like("gradients", gradients, FLOATS, values)
     if copy is not None:
-        _check("copy", copy, HALVES, values)
+        _check_like("copy", copy, HALVES, values)
         if gradients.dtype.name in HALVES and copy.dtype != gradients.dtype:
             raise ValueError(f"copy must be of the gradients' type, {gradients.dtype}, found {copy.dtype}")
 
 
-def _check(name: str, vector: Array, dtypes: tuple[str, ...], values: Array) -> None:
+def check_vector(name: str, vector: Array, dtypes: tuple[str, ...] = FLOATS) -> None:
+    """Raises ValueError unless it is a contiguous vector of one of these types."""
     if vector.ndim != 1 or not vector.flags.c_contiguous or vector.dtype.name not in dtypes:
         raise ValueError(
             f"{name} must be a contiguous vector of {', '.join(dtypes[:-1])} or {dtypes[-1]}, found shape "
             f"{vector.shape}, strides {vector.strides}, {vector.dtype}"
         )
+
+
+def _check_like(name: str, vector: Array, dtypes: tuple[str, ...], values: Array) -> None:
+    check_vector(name, vector, dtypes)
     beside = vector.dtype.name in HALVES and values.dtype == np.float32
     if vector.shape != values.shape or not (vector.dtype == values.dtype or beside):
         raise ValueError(
@@ -65,7 +71,7 @@ def tiles(count: int, start: int = 0) -> Iterator[slice]:
 
 def scalars(dtype: Any, *numbers: float) -> list[Array]:
     """Arrays of no dimension, which are not converted anew in every call: that costs more than a small tile."""
-    return [np.asarray(number, dtype) for number in numbers]
+    return [np.asarray(number, dtype).reshape(()) for number in numbers]
 
 
 def read(gradient: Array, scale: Array, out: Array) -> Array:

@@ -51,8 +51,8 @@ def lars_step(
         return
     sums = np.stack([sums_of_squares(vector, layers.slices) for vector in (values, gradients)])
     lengths, slopes = np.sqrt(summed(sums, reduce))
-    ratio = ratios(trust * lengths, slopes * float(scale) + weight_decay * lengths)
     keep, factor = flat.scalars(values.dtype, momentum, scale)
+    ratio = ratios(trust * lengths, slopes * factor.item() + weight_decay * lengths)
     scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
     for tile, layer in layers.chunks(flat.TILE):
         value, speed = values[tile], velocity[tile]

@@ -37,10 +37,7 @@ ONE_LINE_FAULTS = {
     ("--algorithm", "rings"): (
         "--algorithm rings: expected ring, swing or another that `mpitrain prove allreduce` lists, library, or auto"
     ),
-    (
-        "--model",
-        "rnn",
-    ): 'Invalid value "rnn" for --model. Choose from: "mlp", "cnn", "gpt", "dlrm". Did you mean "cnn"?',
+    ("--model", "rnn"): f'Invalid value "rnn" for --model. Choose from: {CHOICES}. Did you mean "cnn"?',
     ("--name", "a/b"): "--name a/b: expected a name without /",
     ("--config", "no.toml"): "--config no.toml: cannot read no.toml: No such file or directory",
     (

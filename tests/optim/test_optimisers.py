@@ -138,6 +138,27 @@ def test_a_state_of_another_kind_is_refused(kind):
         np.testing.assert_array_equal(array, 0)
 
 
+@ALL
+def test_a_scale_may_be_an_array_of_one(kind):
+    number, array = kind(start()), kind(start())
+    for gradient in slopes(2):
+        number.step(gradient, lr=0.1, scale=0.25)
+        array.step(gradient, lr=0.1, scale=np.float32([0.25]))
+    np.testing.assert_array_equal(array.values, number.values)
+
+
+def test_a_copy_is_of_the_gradients_type():
+    with pytest.raises(ValueError) as error:
+        SGD(start()).step(slopes(1)[0].astype(np.float16), lr=0.1, copy=np.zeros(23, ml_dtypes.bfloat16))
+    assert str(error.value) == "copy must be of the gradients' type, float16, found bfloat16"
+
+
+def test_rows_are_numbered_by_int64():
+    with pytest.raises(ValueError) as error:
+        Adagrad(np.zeros(6), tables=[Table(0, 3, 2)]).step(np.zeros(6), lr=0.1, rows=[np.array([1], np.int32)])
+    assert str(error.value) == "rows must be int64, found int32"
+
+
 NAN = float("nan")
 
 

@@ -1,0 +1,90 @@
+// A vector in 8 bits an element and a scale for each group of elements, and back. A block does a group; it reads it twice,
+// the second time from the cache.
+//
+//     scale = max |x| / 127        code = x * (127 / max |x|), rounded to nearest, ties to even        x ~ code * scale
+//
+// All in float. A group whose numbers are all below 1e-30 is 0.
+//
+// Rounds after each operation: --fmad=false
+
+#include "flat.cuh"
+#include "warp.cuh"
+
+template <typename T>
+struct Largest {
+    const T *vector;
+    float *largest;  // of this thread
+
+    template <int N>
+    __device__ __forceinline__ void at(long long i) const {
+        const Few<T, N> numbers = read<N>(vector, i);
+        for (int k = 0; k < N; ++k)
+            *largest = fmaxf(*largest, fabsf((float)widen(numbers[k])));
+    }
+};
+
+template <typename T>
+struct Encode {
+    const T *vector;
+    signed char *codes;
+    float inverse;
+
+    template <int N>
+    __device__ __forceinline__ void at(long long i) const {
+        const Few<T, N> numbers = read<N>(vector, i);
+        Few<signed char, N> some;
+        for (int k = 0; k < N; ++k)
+            some[k] = (signed char)fmaxf(-127, fminf(127, rintf((float)widen(numbers[k]) * inverse)));
+        write<N>(codes, i, some);
+    }
+};
+
+template <typename T>
+struct Decode {
+    const signed char *codes;
+    T *vector;
+    float scale;
+
+    template <int N>
+    __device__ __forceinline__ void at(long long i) const {
+        const Few<signed char, N> some = read<N>(codes, i);
+        Few<T, N> numbers;
+        for (int k = 0; k < N; ++k)
+            numbers[k] = narrow<T>(some[k] * scale);
+        write<N>(vector, i, numbers);
+    }
+};
+
+// Group blockIdx.x is elements [first, last).
+__device__ __forceinline__ long long first_of(long long group) { return blockIdx.x * group; }
+__device__ __forceinline__ long long last_of(long long group, long long count) {
+    const long long last = (blockIdx.x + 1ll) * group;
+    return last < count ? last : count;
+}
+
+#define QUANTISE(NAME, T)                                                                                              \
+    extern "C" __global__ void quantise_##NAME(const T *vector, signed char *codes, float *scales, long long group,    \
+                                               long long count) {                                                      \
+        constexpr int N = 16 / sizeof(T);                                                                              \
+        const long long first = first_of(group), last = last_of(group, count);                                         \
+        const bool packed = fits<N>(vector) && fits<N>(codes);                                                         \
+        float largest = 0;                                                                                             \
+        walk<N>(Largest<T>{vector, &largest}, packed, first, last, threadIdx.x, blockDim.x);                           \
+        largest = over_block<Max>(largest);                                                                            \
+        const bool nothing = largest < 1e-30f;                                                                         \
+        if (threadIdx.x == 0)                                                                                          \
+            scales[blockIdx.x] = nothing ? 0 : largest / 127;                                                          \
+        const Encode<T> encode{vector, codes, nothing ? 0 : 127 / largest};                                            \
+        walk<N>(encode, packed, first, last, threadIdx.x, blockDim.x);                                                 \
+    }                                                                                                                  \
+    extern "C" __global__ void dequantise_##NAME(const signed char *codes, const float *scales, T *vector,             \
+                                                 long long group, long long count) {                                   \
+        constexpr int N = 16 / sizeof(T);                                                                              \
+        const Decode<T> decode{codes, vector, scales[blockIdx.x]};                                                     \
+        const bool packed = fits<N>(vector) && fits<N>(codes);                                                         \
+        walk<N>(decode, packed, first_of(group), last_of(group, count), threadIdx.x, blockDim.x);                      \
+    }
+QUANTISE(float64, double)
+QUANTISE(float32, float)
+QUANTISE(float16, __half)
+QUANTISE(bfloat16, __nv_bfloat16)
