@@ -1,17 +1,14 @@
-// The sum over the rows of a matrix, which is the gradient of a bias: each number is read once, the sum is that of float32
-// (double for double) rounded once, and the same bits come every time.
+// The sum over the rows of a matrix, which is the gradient of a bias: each number is read once, the sum is that of
+// float32 (double for double) rounded once, and the same bits come every time.
 //
-// Two launches. In the first, blocks share the rows: a thread keeps to its columns, 16 bytes of a row at a time where rows
-// lie on such boundaries (`packed`), and goes down its block's rows; then the first thread of a column takes what the others
-// of its block have found, from shared memory. That gives a matrix with a row for each block. In the second launch one
-// block a column does the same with that matrix. Nobody adds to what another adds to, so that the order is always one.
+// Two launches. In the first, blocks share the rows: a thread keeps to its columns, 16 bytes of a row at a time where
+// rows lie on such boundaries (`packed`), and goes down its block's rows; then the first thread of a column takes what
+// the others of its block have found, from shared memory. That gives a matrix with a row for each block. In the second
+// launch one block a column does the same with that matrix. Nobody adds to what another adds to, so that the order is
+// always one.
 
 #include "numbers.cuh"
-
-template <typename T, int length>
-struct alignas(length * sizeof(T)) Group {
-    T numbers[length];
-};
+#include "group.cuh"
 
 // out, or in the first launch row blockIdx.y of it, = (accumulate ? out : 0) + the sum over this block's rows.
 template <typename T, typename Out, int length>
