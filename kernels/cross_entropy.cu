@@ -15,6 +15,11 @@
 #include "numbers.cuh"
 #include "group.cuh"
 #include "functions.cuh"
+#include "warp.cuh"
+
+struct Min {
+    static __device__ __forceinline__ int join(int a, int b) { return min(a, b); }
+};
 
 // What is known of a part of a row.
 template <typename W>
@@ -23,36 +28,38 @@ struct Tally {
     W above_label;   // sum of x - x_label
     int first;       // place of the first x equal to x_label
 
-    __device__ __forceinline__ void join(const Tally &other) {
-        const W larger = largest > other.largest ? largest : other.largest;
-        // A part without numbers, whose largest is -infinity, has the sum 0 and must not meet infinity - infinity.
-        sum = (sum ? sum * exponential(largest - larger) : 0) +
-              (other.sum ? other.sum * exponential(other.largest - larger) : 0);
+    // The same with a larger `largest`. A part of which nothing is known yet must not meet infinity - infinity.
+    __device__ __forceinline__ void raise(W larger) {
+        if (sum)
+            sum *= exponential(largest - larger);
         largest = larger;
-        above_label += other.above_label;
-        first = other.first < first ? other.first : first;
     }
 };
 
-template <typename W>
-__device__ __forceinline__ Tally<W> shuffled(const Tally<W> &mine, int distance) {
-    const unsigned int all = 0xffffffffu;
-    return {__shfl_xor_sync(all, mine.largest, distance), __shfl_xor_sync(all, mine.sum, distance),
-            __shfl_xor_sync(all, mine.above_label, distance), __shfl_xor_sync(all, mine.first, distance)};
-}
-
-// Of all threads of the block, the same in each. Called once: nobody waits for others to have read before it writes.
+// Of all threads of the block, the same in each. The maximum comes first, so that each sum is scaled but once. Called
+// once: nobody waits for others to have read before it writes.
 template <typename W>
 __device__ __forceinline__ Tally<W> over_block(Tally<W> tally) {
     __shared__ Tally<W> of_warp[32];
-    for (int distance = 16; distance; distance /= 2)
-        tally.join(shuffled(tally, distance));
+    const int warps = blockDim.x / 32;
+    tally.raise(over_warp<Max>(tally.largest));
+    tally.sum = over_warp<Sum>(tally.sum);
+    tally.above_label = over_warp<Sum>(tally.above_label);
+    tally.first = over_warp<Min>(tally.first);
     if (threadIdx.x % 32 == 0)
         of_warp[threadIdx.x / 32] = tally;
     __syncthreads();
     tally = of_warp[0];
-    for (int warp = 1; warp < blockDim.x / 32; ++warp)
-        tally.join(of_warp[warp]);
+    for (int warp = 1; warp < warps; ++warp)
+        tally.largest = Max::join(tally.largest, of_warp[warp].largest);
+    tally.sum = tally.above_label = 0;
+    for (int warp = 0; warp < warps; ++warp) {
+        Tally<W> other = of_warp[warp];
+        other.raise(tally.largest);
+        tally.sum += other.sum;
+        tally.above_label += other.above_label;
+        tally.first = min(tally.first, other.first);
+    }
     return tally;
 }
 
