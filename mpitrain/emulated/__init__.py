@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mpitrain.emulated import cuda, lacking
+from mpitrain.emulated import capture, cuda, lacking
 from mpitrain.emulated import ndarray as _array
 from mpitrain.emulated.crossing import call
 from mpitrain.emulated.memory import get_default_memory_pool
@@ -42,6 +42,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = Fa
     if isinstance(a, ndarray):
         host = np.asarray(a._host, dtype, order)
         return a if host is a._host else ndarray._of(host)
+    capture.check_host_apart()
     return ndarray._of(np.array(a, dtype, order=order or "K"))
 
 
