@@ -21,9 +21,11 @@ AS_RANK  := --with-mpi $(addprefix -p no:,cacheprovider hypothesispytest xdist)
 JOBS := $(if $(filter mpich,$(MPI)),tests/cli/test_doctor.py,tests/cli) $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
 # Of those the ones whose ranks measure, or move much: one at a time, since a rank that shares its core spins in vain.
 BUSY := $(addprefix tests/,$(if $(filter mpich,$(MPI)),,cli/test_bench.py cli/test_bench_plot.py cli/test_bench_step.py cli/test_calibrate.py cli/test_tune.py) test_traffic.py)
+# What has a target of its own.
+APART := $(addprefix tests/,test_install.py kernels/test_nvrtc.py against_torch recipes)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
-.PHONY: help train test test-plain test-jobs test-install test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
+.PHONY: help train test test-plain test-jobs test-install test-cuda test-torch test-recipes test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -37,7 +39,7 @@ test: test-plain test-jobs $(LAUNCHES) test-install  ## every test; one launch a
 
 # What starts no jobs, on all cores at once.
 test-plain: $(VENV)/installed-test
-	$(BIN)/python -m pytest --numprocesses auto $(addprefix --ignore=,tests/test_install.py $(JOBS))
+	$(BIN)/python -m pytest --numprocesses auto $(addprefix --ignore=,$(APART) $(JOBS))
 
 $(LAUNCHES): test-mpi-%: $(VENV)/installed-test
 	@echo "=== $(ON_RANKS) on $* ranks"
@@ -47,6 +49,15 @@ test-mpi-7: ON_RANKS := tests/mpi/test_collectives.py  # a prime with guests on 
 
 test-install: $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/test_install.py
+
+test-cuda: $(VENV)/installed-test $(VENV)/installed-test-cuda  ## the CUDA sources by NVIDIA's compiler, without a GPU
+	$(BIN)/python -m pytest --numprocesses auto tests/kernels/test_nvrtc.py
+
+test-torch: $(VENV)/installed-test $(VENV)/installed-test-torch  ## layers, losses and optimisers against PyTorch's
+	$(BIN)/python -m pytest --numprocesses auto tests/against_torch
+
+test-recipes: $(VENV)/installed-test  ## what the recipes promise, by training: some minutes
+	$(BIN)/python -m pytest tests/recipes
 
 test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
 	$(MAKE) MPI=mpich test-jobs $(filter-out %-4 %-7 %-8,$(LAUNCHES))

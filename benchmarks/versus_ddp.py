@@ -16,10 +16,8 @@ PyTorch comes with the extra `[test-torch]`. Its usual wheel brings gigabytes of
 import os
 import sys
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import cyclopts
 import numpy as np
@@ -27,14 +25,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import distributed, nn
+from torch_twin import TorchTwin
 
 import mpitrain
 from mpitrain.cli.bench_step import MEASURED, in_turns, lasting
 from mpitrain.cli.json_file import write_json
-from mpitrain.data import epoch_order, load, share
+from mpitrain.data import load
 from mpitrain.engines.cores import limit_blas_threads
-from mpitrain.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
-from mpitrain.optim import linear_decay
 from mpitrain.training.option_types import Engine, Whole
 from mpitrain.training.trainer import Trainer
 from mpitrain.world import World
@@ -54,67 +51,17 @@ VARIANTS = {
     "DDP, channels last": Variant(1, torch.channels_last),
 }
 
-TORCH: dict[type, Callable[[Any], nn.Module]] = {
-    Conv2d: lambda conv: nn.Conv2d(conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.padding),
-    MaxPool2d: lambda pool: nn.MaxPool2d(pool.window, pool.stride),
-    ReLU: lambda relu: nn.ReLU(inplace=True),
-    Flatten: lambda flatten: nn.Flatten(),
-    Linear: lambda linear: nn.Linear(linear.inputs, linear.outputs),
-}
 
+class DDPTrainer(TorchTwin):
+    """What `ours` does from its start, in PyTorch, on all ranks."""
 
-class TorchTrainer:
-    """What `ours` does from its start, in PyTorch."""
+    def __init__(self, ours: Trainer, variant: Variant):
+        def wrap(network: nn.Module) -> nn.Module:
+            return nn.parallel.DistributedDataParallel(
+                network, bucket_cap_mb=variant.bucket_mb, gradient_as_bucket_view=True
+            )
 
-    def __init__(self, world: World, ours: Trainer, variant: Variant):
-        self.ours, self.done = ours, 0
-        images = torch.from_numpy(ours.dataset.batch(slice(None))[0].transpose(0, 3, 1, 2))
-        self.images = images.contiguous(memory_format=variant.memory)
-        self.labels = torch.from_numpy(ours.dataset.train_labels)
-        self.shares = shares(world, ours)
-        network = in_torch(ours.model, ours.layout.named(ours.values)).to(memory_format=variant.memory)
-        self.model = nn.parallel.DistributedDataParallel(
-            network, bucket_cap_mb=variant.bucket_mb, gradient_as_bucket_view=True
-        )
-        config = ours.config
-        self.optimiser = torch.optim.SGD(
-            network.parameters(), momentum=config.momentum, weight_decay=config.recipe.weight_decay, fused=True
-        )
-
-    def step(self) -> float:
-        """One global batch; the mean loss of this rank's share."""
-        mine = self.shares[self.done]
-        loss = nn.functional.cross_entropy(self.model(self.images[mine]), self.labels[mine])
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        rate = linear_decay(self.ours.rate, self.done, self.ours.steps, self.ours.warmup_steps)
-        self.optimiser.param_groups[0]["lr"] = rate
-        self.optimiser.step()
-        self.done += 1
-        return loss.item()
-
-
-def shares(world: World, ours: Trainer) -> list[torch.Tensor]:
-    """The samples of this rank in every step."""
-    count, seed = len(ours.dataset.train_labels), ours.config.seed
-    batches = [
-        epoch_order(count, seed, epoch)[start : start + ours.global_batch]
-        for epoch in range(ours.config.recipe.epochs)
-        for start in range(0, count, ours.global_batch)
-    ]
-    return [torch.from_numpy(batch[np.array(share(len(batch), world.rank, world.size))]) for batch in batches]
-
-
-def in_torch(model: Sequential, values: dict[str, np.ndarray]) -> nn.Sequential:
-    """The same layers under the same names, with these values."""
-    network = nn.Sequential(OrderedDict((name, TORCH[type(layer)](layer)) for name, layer in model.layers.items()))
-    channels = [layer.outputs for layer in model.layers.values() if isinstance(layer, Conv2d)]
-    own = network.state_dict()
-    for name, value in values.items():
-        if name == "fc1.weight" and channels:  # ours flattens (pixels, channels), PyTorch (channels, pixels)
-            value = value.reshape(-1, channels[-1], value.shape[1]).swapaxes(0, 1).reshape(value.shape)
-        own[name].copy_(torch.from_numpy(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T))
-    return network
+        super().__init__(ours, variant.memory, wrap)
 
 
 def join(world: World) -> None:
@@ -131,7 +78,7 @@ def join(world: World) -> None:
     sys.excepthook = ends_the_job  # PyTorch's holds back what ours says, and would come too late to let it out
 
 
-def check(world: World, ours: Trainer, theirs: dict[str, TorchTrainer]) -> None:
+def check(world: World, ours: Trainer, theirs: dict[str, DDPTrainer]) -> None:
     """Raise ArithmeticError, on all ranks, if the losses of the first steps differ."""
     for number in range(1, CHECKED_STEPS + 1):
         expected = ours.step().loss
@@ -156,7 +103,7 @@ def main(
         join(world)
         ours = Trainer(world, options, load(options.recipe.data))
         theirs = {
-            name: TorchTrainer(world, ours, variant)
+            name: DDPTrainer(ours, variant)
             for name, variant in VARIANTS.items()
             if model == "cnn" or variant.memory != torch.channels_last
         }

@@ -2,9 +2,10 @@
 // the emulated device trains where there is no GPU. Set in front of the source by mpitrain/emulated/compile.py.
 //
 // The threads of a block are fibers on one thread of the operating system (cpu/fibers.h): each runs until it reaches a
-// barrier or a warp function, in an order that a seed chooses: 0 natural, 1 reversed, any other shuffled. Blocks follow
-// one another in such an order too. Before each block its shared memory is filled with NaN. A barrier that not all
-// threads reach raises an error where a GPU would hang.
+// barrier or a warp function, in an order that a seed chooses: 0 natural, all in step; 1 reversed, each warp running
+// ahead of the others as far as it gets; any other shuffled, and a coin says for each block whether warps run ahead.
+// Blocks follow one another in such an order too. Before each block its shared memory is filled with NaN. A barrier
+// that not all threads reach raises an error where a GPU would hang.
 //
 // What it cannot show: races between blocks, and instructions that only the device has. The device fuses
 // multiplications into additions and flushes tiny numbers to zero: compare with a tolerance there.

@@ -56,6 +56,14 @@ def as_array(x: Any) -> Any:
     )
 
 
+def to_host(x: Any) -> np.ndarray:
+    """The numbers of a NumPy, CuPy or emulated array as NumPy's: a copy, or the array itself if it is one of NumPy's.
+
+    From a device this waits for all that `x` depends on.
+    """
+    return np.asarray(x) if namespace(x) is np else x.get()
+
+
 def _cupy_for(x: Any) -> ModuleType:
     try:
         return import_module("cupy")

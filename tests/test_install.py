@@ -43,7 +43,7 @@ def test_plain_install_stands_alone(installed, tmp_path):
 
 def test_plain_install_has_every_file(installed):
     """The same modules, CUDA sources, images and tables as the clone: nothing forgotten in setup.cfg."""
-    kinds = ("*.py", "*.cu", "*.h", "*.gz", "*.csv", "*.toml", "py.typed")
+    kinds = ("*.py", "*.cu", "*.cuh", "*.h", "*.gz", "*.csv", "*.toml", "py.typed")
 
     def files(folder):
         return {path.relative_to(folder) for kind in kinds for path in folder.rglob(kind)}

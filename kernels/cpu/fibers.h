@@ -34,6 +34,7 @@ constexpr size_t STACK = 256 << 10;  // bytes
 
 static std::vector<Thread> threads;
 static std::vector<int> order;  // in which threads take their turns
+static bool warp_by_warp;       // each warp goes on as far as it gets before the next has its turn; else all in step
 static std::vector<Fiber *> fibers;
 static jmp_buf scheduler;
 static int current, next;  // the thread that runs; the place in `order` of the next that has not begun
@@ -115,7 +116,7 @@ static bool warp_is_complete(int t) {
 }
 
 // What a lane shows changes only when it is released again, for which it must have run, and run_block lets each thread
-// run once a round: by then all the others have read it.
+// of a warp run once a round: by then all the others have read it.
 static void release_warp(int t) {
     const int first = t / warpSize * warpSize;
     const unsigned int mask = threads[t].mask;
@@ -151,6 +152,17 @@ static void open_barrier_if_all_wait() {
             thread.state = State::ready;
 }
 
+// Runs a thread until it waits again, if it need not wait now; says whether.
+static bool take_turn(int t) {
+    if (threads[t].state == State::in_warp_function && warp_is_complete(t))
+        release_warp(t);
+    if (threads[t].state != State::ready || error[0])
+        return false;
+    become(t);
+    enter(threads[t].fiber);
+    return true;
+}
+
 // Runs all threads of the block that blockIdx names; false when they cannot go on.
 static bool run_block() {
     next = 0;
@@ -164,17 +176,19 @@ static bool run_block() {
     for (;;) {
         open_barrier_if_all_wait();
         bool moved = false, waiting = false;
-        for (int t : order) {
-            if (error[0])
-                return false;
-            if (threads[t].state == State::in_warp_function && warp_is_complete(t))
-                release_warp(t);
-            if (threads[t].state == State::ready) {
-                become(t);
-                enter(threads[t].fiber);
-                moved = true;
-            }
-            waiting |= threads[t].state != State::done;
+        for (size_t start = 0, end; start < order.size(); start = end) {
+            end = warp_by_warp ? start + 1 : order.size();
+            while (end < order.size() && order[end] / warpSize == order[start] / warpSize)
+                ++end;
+            bool again;
+            do {
+                again = false;
+                for (size_t place = start; place < end; ++place)
+                    again |= take_turn(order[place]);
+                moved |= again;
+            } while (warp_by_warp && again && !error[0]);
+            for (size_t place = start; place < end; ++place)
+                waiting |= threads[order[place]].state != State::done;
         }
         if (error[0])
             return false;

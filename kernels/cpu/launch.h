@@ -44,6 +44,16 @@ static void arrange(std::vector<int> &numbers, unsigned int seed, std::mt19937 &
         std::shuffle(numbers.begin(), numbers.end(), generator);
 }
 
+// Sorts `order` so that the threads of a warp follow each other, the warps as their first threads did.
+static void keep_warps_together() {
+    std::vector<int> turn(threads.size() / warpSize + 1, -1);
+    int turns = 0;
+    for (int thread : order)
+        if (turn[thread / warpSize] < 0)
+            turn[thread / warpSize] = turns++;
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return turn[a / warpSize] < turn[b / warpSize]; });
+}
+
 // shape: grid x, y, z, block x, y, z. Returns whether all went well; `error` says what did not.
 static bool run_grid(const unsigned int *shape, size_t shared_bytes, unsigned int seed) {
     gridDim = {shape[0], shape[1], shape[2]};
@@ -65,6 +75,9 @@ static bool run_grid(const unsigned int *shape, size_t shared_bytes, unsigned in
         blockIdx = {block % shape[0], block / shape[0] % shape[1], block / (shape[0] * shape[1])};
         if (seed > 1)
             std::shuffle(order.begin(), order.end(), generator);
+        warp_by_warp = seed == 1 || (seed > 1 && generator() & 1u);
+        if (warp_by_warp)
+            keep_warps_together();
         memset(shared.start, 0xff, shared.bytes);
         memset(dynamic_memory.data(), 0xff, dynamic_memory.size());
         bool well = run_block();

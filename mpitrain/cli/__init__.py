@@ -14,6 +14,8 @@ from mpitrain.cli.configuration import from_toml
 from mpitrain.cli.doctor import doctor
 from mpitrain.cli.draw import draw
 from mpitrain.cli.explain import explain
+from mpitrain.cli.generate import generate
+from mpitrain.cli.models import models
 from mpitrain.cli.price import price
 from mpitrain.cli.prove import prove
 from mpitrain.cli.run import run
@@ -33,6 +35,8 @@ app = App(
 )
 app.command(train)
 app.command(run)
+app.command(models)
+app.command(generate)
 app.command(prove)
 app.command(price)
 app.command(scale)

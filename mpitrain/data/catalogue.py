@@ -1,6 +1,5 @@
 """Data sets by name: those that are embedded, and readers of files."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from os import PathLike
@@ -9,6 +8,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
+from mpitrain.data.arrays import read_arrays, read_safetensors
 from mpitrain.data.cifar import read_cifar
 from mpitrain.data.dataset import Dataset
 from mpitrain.data.folder import read_images
@@ -17,6 +17,7 @@ from mpitrain.data.ratings import read_ratings
 from mpitrain.data.samples import Samples
 from mpitrain.data.text import read_text, topics
 from mpitrain.data.ts import read_pair
+from mpitrain.data.wav import read_wavs
 from mpitrain.errors import UsageError
 
 EMBEDDED_FOLDER = Path(__file__).parent
@@ -65,6 +66,10 @@ READERS = {
     "idx": Reader(lambda path, windows: read_images("idx", path), "a folder of IDX files"),
     "cifar10": Reader(lambda path, windows: read_cifar("cifar10", path), "a folder of its .bin files"),
     "cifar100": Reader(lambda path, windows: read_cifar("cifar100", path), "a folder of its .bin files"),
+    "arrays": Reader(lambda path, windows: read_arrays("arrays", path), "a .npz or a folder of .npy files"),
+    "safetensors": Reader(lambda path, windows: read_safetensors("safetensors", path), "a .safetensors file"),
+    "drive": Reader(lambda path, windows: read_arrays("drive", path), "a folder of images.npy and angles.npy"),
+    "wav": Reader(lambda path, windows: read_wavs("wav", path), "a folder of folders of WAV files, one a class"),
     "text": Reader(lambda path, windows: read_text(path, *windows), "a file, or a folder of files"),
     "series": Reader(lambda path, windows: read_pair("series", path), "a folder with a pair of .ts files"),
     "ratings": Reader(lambda path, windows: read_ratings("ratings", path), "a CSV file of user, item, rating"),
@@ -114,10 +119,8 @@ def _from_files(name: str, path: Path, windows: Windows, stamps: tuple[Any, ...]
 def _stamps(path: Path) -> Iterator[tuple[Any, ...]]:
     """Alike as long as the file is, or all files below the folder."""
     try:
-        stat = path.stat()
-        yield str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino
-        if path.is_dir():
-            for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-                yield from _stamps(Path(entry.path))
+        for file in (path, *sorted(path.rglob("*"))):
+            stat = file.stat()
+            yield str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino
     except OSError:
         return  # said where the files are read

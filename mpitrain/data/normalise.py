@@ -13,7 +13,7 @@ from mpitrain.data.rows import Rows
 from mpitrain.memory import empty
 
 LOOKED_AT = 1 << 28  # bytes
-AT_ONCE = 1 << 20  # bytes, of which several copies are made on the way
+AT_ONCE = 1 << 17  # bytes, of which copies are made that are several times larger
 
 
 class Statistics(NamedTuple):

@@ -17,10 +17,10 @@ import gzip
 import math
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import IO, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -187,8 +187,9 @@ def _lines(path: Path) -> Iterator[list[str]]:
         raise UsageError(f"{path}: empty, expected {expected}")
     with path.open("rb") as file:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    opened: Callable[..., IO[str]] = gzip.open if packed else open
     try:
-        with gzip.open(path, "rt", newline="") if packed else path.open(newline="") as file:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield from csv.reader(file, strict=True)
     except (EOFError, gzip.BadGzipFile, zlib.error) as fault:
         raise UsageError(f"{path}: broken gzip ({fault}); fetch it again") from None

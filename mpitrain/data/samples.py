@@ -51,3 +51,11 @@ class Samples(Protocol):
 
     def test_batch(self, indices: Indices, /) -> tuple[Inputs, np.ndarray]:
         """These samples of the part held out."""
+
+
+class Table(Samples, Protocol):
+    """Samples of the kind table."""
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """For each column of ids a number that all of them are less than."""

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from mpitrain.data.files import check_folder, size, unreadable
+from mpitrain.data.files import size, unreadable
 from mpitrain.data.rows import positions
 from mpitrain.data.samples import Indices, Kind
 from mpitrain.errors import UsageError
@@ -143,7 +143,6 @@ def read_text(path: Path, sequence: int, stride: int) -> Text:
     """A file, or all files below a folder in order of their paths, whatever they hold."""
     paths = [path]
     if path.is_dir():
-        check_folder(path, "text files")
         paths = sorted(entry for entry in path.rglob("*") if entry.is_file())
         if not paths:
             raise UsageError(f"{path}: no files, expected a file of text or a folder of some; check --data-dir")

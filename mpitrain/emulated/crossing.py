@@ -9,13 +9,12 @@ CuPy's reductions return arrays of no dimension, whose numbers stay on the devic
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from mpitrain.emulated import lacking
 from mpitrain.emulated.ndarray import ndarray
 
-NARROW = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+NARROW = ("float16", "bfloat16")
 # Summed in float32 and rounded once, as CuPy does.
 SUMS = frozenset(("dot", "matmul", "tensordot", "einsum", "inner", "sum", "mean", "var", "std", "prod", "cumsum"))
 
@@ -60,7 +59,7 @@ def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], options
 
 
 def _narrow(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype in NARROW
+    return isinstance(x, np.ndarray) and x.dtype.name in NARROW
 
 
 def _in_float32(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:

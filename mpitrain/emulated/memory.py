@@ -53,3 +53,13 @@ _pool = MemoryPool()
 def get_default_memory_pool() -> MemoryPool:
     """The one pool of this process."""
     return _pool
+
+
+def bytes_at(address: int, nbytes: int) -> np.ndarray[Any, Any]:
+    """The memory of the device there, for what is told an address. ValueError where no array holds all of it."""
+    for owner in map(weakref.ref.__call__, tuple(_owners.values())):
+        if owner is not None and owner.flags.c_contiguous:
+            start = address - owner.ctypes.data
+            if start >= 0 and start + nbytes <= owner.nbytes:
+                return owner.reshape(-1).view(np.uint8)[start : start + nbytes]
+    raise ValueError(f"{nbytes} bytes at {address:#x} are not in the device's memory")

@@ -5,11 +5,12 @@ What is bound here runs millions of times, so each is the fastest call that NumP
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mpitrain.collectives.schedule import LEFT
-from mpitrain.engines.reduction import Op, wide
+from mpitrain.engines.reduction import Op, divide, wide
 
 Action = Callable[[], object]
 
@@ -53,3 +54,20 @@ def _scale(target: np.ndarray, value: np.ndarray, weight: float) -> None:
 
 def _mix(own: np.ndarray, incoming: np.ndarray, weight: float) -> None:
     own[...] = (1 - weight) * wide(own) + weight * wide(incoming)
+
+
+class Arithmetic(NamedTuple):
+    """Where a program is bound to memory, and what it does there: `empty(count, dtype)`, and what makes the actions.
+
+    `dividing(array, size)` makes a mean of a sum. On the host these are the functions above.
+    """
+
+    empty: Callable[[int, Any], Any]
+    copying: Callable[[Any, Any], Action]
+    combining: Callable[[Op, Any, Any, object], Action]
+    scaling: Callable[[Any, Any, float], Action]
+    mixing: Callable[[Any, Any, float], Action]
+    dividing: Callable[[Any, int], Action]
+
+
+HOST = Arithmetic(np.empty, copying, combining, scaling, mixing, partial(partial, divide))

@@ -22,7 +22,7 @@ from mpitrain.collectives.schedule import (
     Step,
     scratch_chunks,
 )
-from mpitrain.engines.actions import Action, combining, copying, mixing, scaling
+from mpitrain.engines.actions import HOST, Action, Arithmetic
 from mpitrain.engines.layout import scratch_cuts
 from mpitrain.engines.reduction import Op, is_float
 
@@ -48,7 +48,12 @@ class Piece(NamedTuple):
 
 
 def bind(
-    steps: Callable[[], Iterable[Step]], given: Piece, output: Piece, lengths: Sequence[int], op: Op
+    steps: Callable[[], Iterable[Step]],
+    given: Piece,
+    output: Piece,
+    lengths: Sequence[int],
+    op: Op,
+    arithmetic: Arithmetic = HOST,
 ) -> Iterator[Stage]:
     """The stages of a program over its input `given` and its `output`; scratch is measured by the chunks' `lengths`.
 
@@ -56,9 +61,9 @@ def bind(
     """
     dtype = output.array.dtype
     scratch = scratch_cuts(lengths, scratch_chunks(steps()))
-    pieces = {INPUT: given, OUTPUT: output, SCRATCH: Piece(np.empty(scratch[-1], dtype), scratch)}
-    binder = _Binder(pieces, op)
-    staging = np.empty(max(map(binder.staged, steps()), default=0), dtype)
+    pieces = {INPUT: given, OUTPUT: output, SCRATCH: Piece(arithmetic.empty(scratch[-1], dtype), scratch)}
+    binder = _Binder(pieces, op, arithmetic)
+    staging = arithmetic.empty(max(map(binder.staged, steps()), default=0), dtype)
     return (binder.stage(step, staging) for step in steps())
 
 
@@ -83,8 +88,8 @@ def _must_stage(step: Step, number: int) -> bool:
 
 
 class _Binder:
-    def __init__(self, pieces: Mapping[Space, Piece], op: Op):
-        self.pieces, self.op = pieces, op
+    def __init__(self, pieces: Mapping[Space, Piece], op: Op, arithmetic: Arithmetic):
+        self.pieces, self.op, self.arithmetic = pieces, op, arithmetic
 
     def view(self, chunks: Chunks) -> np.ndarray:
         return self.pieces[chunks.space].view(chunks)
@@ -102,6 +107,7 @@ class _Binder:
         receives: list[tuple[int, np.ndarray]] = []
         after: list[Action] = []
         used = combined = 0
+        does = self.arithmetic
 
         def take(count: int) -> np.ndarray:
             nonlocal used
@@ -112,7 +118,7 @@ class _Binder:
             source = self.view(send.chunks)
             if send.weight is not None:
                 weighted = take(source.size)
-                before.append(scaling(source, weighted, float(send.weight)))
+                before.append(does.scaling(source, weighted, float(send.weight)))
                 source = weighted
             sends.append((send.peer, source))
         for i, receive in enumerate(step.recv):
@@ -121,20 +127,20 @@ class _Binder:
             receives.append((receive.peer, arrival))
             if isinstance(receive, Copy):
                 if arrival is not target:
-                    after.append(copying(arrival, target))
+                    after.append(does.copying(arrival, target))
                 continue
             combined += target.nbytes
             if receive.weight is not None:
-                after.append(mixing(target, arrival, float(receive.weight)))
+                after.append(does.mixing(target, arrival, float(receive.weight)))
             else:
-                after.append(combining(self.op, target, arrival, receive.side))
+                after.append(does.combining(self.op, target, arrival, receive.side))
         for action in step.local:
             source, target = self.view(action.source), self.view(action.target)
             if isinstance(action, Combine):
                 combined += target.nbytes
-                after.append(combining(self.op, target, source, action.side))
+                after.append(does.combining(self.op, target, source, action.side))
             else:
-                after.append(copying(source, target))
+                after.append(does.copying(source, target))
         return Stage(
             tuple(before),
             tuple((peer, array) for peer, array in sends if array.size),

@@ -1,11 +1,11 @@
 """A caller's buffers, as flat arrays, and the blocks of the ranks in them; what does not fit is refused here."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mpitrain.array import as_array
+from mpitrain.array import as_array, namespace
 from mpitrain.engines.layout import even_lengths
 from mpitrain.world import Array
 
@@ -50,9 +50,9 @@ def of_gather(buffer: Array, received: Array | None, rank: int, size: int, root:
     given = flat("gather", as_array(buffer), written=False)
     blocks = _blocks("gather", [given.size] * size if counts is None else counts, rank, size, given, "given")
     if rank != root:
-        nothing = np.empty(0, given.dtype)
+        nothing = _new(0, given)
         return Buffers(given, nothing, nothing, blocks)
-    returned = np.empty(sum(blocks), given.dtype) if received is None else as_array(received)
+    returned = _new(sum(blocks), given) if received is None else as_array(received)
     target = flat("gather", returned)
     start = sum(blocks[:rank])
     _fits("gather", "receives", target, sum(blocks), given)
@@ -66,7 +66,7 @@ def of_scatter(buffer: Array | None, received: Array, rank: int, size: int, root
     target = flat("scatter", returned)
     blocks = _blocks("scatter", [target.size] * size if counts is None else counts, rank, size, target, "received")
     if rank != root:
-        return Buffers(np.empty(0, target.dtype), target, returned, blocks)
+        return Buffers(_new(0, target), target, returned, blocks)
     if buffer is None:
         raise ValueError("scatter: no buffer: expected all ranks' blocks at the root")
     given = flat("scatter", as_array(buffer), written=False)
@@ -91,10 +91,10 @@ def of_alltoall(buffer: Array, received: Array | None, size: int, counts: Counts
                 raise ValueError(f"alltoall: {name} {blocks}: expected {size} counts, one a rank, of 0 or more")
         if sum(sent) != given.size:
             raise ValueError(f"alltoall: counts {sent}: expected the sum {given.size}")
-    returned = np.empty(sum(wanted), given.dtype) if received is None else as_array(received)
+    returned = _new(sum(wanted), given) if received is None else as_array(received)
     target = flat("alltoall", returned)
     _fits("alltoall", "receives", target, sum(wanted), given)
-    if np.may_share_memory(target, given):
+    if _overlap(target, given):
         raise ValueError("alltoall: sends and receives in one buffer: expected two, or none to receive in")
     return Buffers(given, target, returned, wanted, None if counts is None else (sent, wanted))
 
@@ -104,9 +104,24 @@ def flat(call: str, buffer: Array, written: bool = True) -> np.ndarray:
     array = as_array(buffer)
     if not array.flags.c_contiguous:
         raise ValueError(f"{call}: a buffer of shape {array.shape} with gaps: expected contiguous memory")
-    if written and not array.flags.writeable:
+    if written and not getattr(array.flags, "writeable", True):  # a device's arrays always are
         raise ValueError(f"{call}: a read-only buffer: expected one that may be written")
     return array.reshape(-1)
+
+
+def address(array: Any) -> int:
+    """Where its memory begins, on the host or on a device."""
+    return array.ctypes.data if namespace(array) is np else array.data.ptr
+
+
+def _new(count: int, like: Any) -> Any:
+    return namespace(like).empty(count, like.dtype)
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    """Of contiguous arrays on one side."""
+    first, second = sorted((address(array), array.nbytes) for array in (one, other))
+    return first[0] + first[1] > second[0] and second[1] > 0
 
 
 def _blocks(call: str, counts: Sequence[int], rank: int, size: int, own: np.ndarray, how: str) -> list[int]:
@@ -124,5 +139,5 @@ def _fits(call: str, verb: str, array: np.ndarray, count: int, other: np.ndarray
 
 def _apart(call: str, block: np.ndarray, whole: np.ndarray, start: int) -> None:
     """The root's own block may be the part of the whole that it is (in place), and else must lie elsewhere."""
-    if np.may_share_memory(block, whole) and block.ctypes.data != whole[start:].ctypes.data:
+    if _overlap(block, whole) and address(block) != address(whole[start:]):
         raise ValueError(f"{call}: the root's block overlaps the others': expected it in its own place, or elsewhere")

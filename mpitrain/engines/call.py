@@ -1,14 +1,13 @@
 """One collective call: its arguments, checked and turned into arrays."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mpitrain.collectives.kinds import KINDS
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.engines.actions import Action
+from mpitrain.engines.actions import HOST, Action, Arithmetic
 from mpitrain.engines.buffers import Buffers, Counts, in_place, of_alltoall, of_gather, of_scatter
 from mpitrain.engines.layout import Layout, cuts_of, even_lengths
 from mpitrain.engines.reduction import OPS, Op, as_op, check_dtype, divide
@@ -109,9 +108,9 @@ class Call:
             return 0
         return {"scan": self.rank + 1, "exscan": self.rank}.get(self.collective, self.size)
 
-    def epilogue(self) -> list[Action]:
+    def epilogue(self, arithmetic: Arithmetic = HOST) -> list[Action]:
         """What is left to do once all is summed."""
-        return [partial(divide, self.result, self.divisor)] if self.divisor else []
+        return [arithmetic.dividing(self.result, self.divisor)] if self.divisor else []
 
 
 def finish(call: Call, blocks_come_first: bool = False) -> Callable[[np.ndarray], Any] | None:

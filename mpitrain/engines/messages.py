@@ -11,11 +11,13 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from math import gcd
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.engines.binding import Stage
+from mpitrain.engines.buffers import address
 from mpitrain.engines.progress import Progress, mode_of
 from mpitrain.engines.staged import Messages, Requests, StagedWork
 from mpitrain.engines.start import MANY_THREADS, MPI
@@ -151,6 +153,9 @@ def segment_of(asked: str | None) -> int:
     return int(asked)
 
 
-def as_words(array: np.ndarray) -> np.ndarray:
-    """The same memory as numbers that MPI knows: of their own type, or as unsigned integers."""
+def as_words(array: Array) -> Any:
+    """The same memory as numbers that MPI knows: of their own type, or as unsigned integers; a device's as bytes at an
+    address, which MPI must know how to take."""
+    if type(array) is not np.ndarray and namespace(array) is not np:
+        return [MPI.buffer.fromaddress(address(array), array.nbytes), MPI.BYTE]
     return array if array.dtype.char in KNOWN else array.view(f"u{gcd(array.itemsize, 8)}")

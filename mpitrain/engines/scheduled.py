@@ -13,7 +13,7 @@ import numpy as np
 from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.catalogue import find
 from mpitrain.collectives.schedule import INPUT, OUTPUT, ScheduleError, Step
-from mpitrain.engines.actions import Action
+from mpitrain.engines.actions import HOST, Action
 from mpitrain.engines.binding import Piece, Stage, bind, check_weights
 from mpitrain.engines.buffers import Counts
 from mpitrain.engines.call import Call
@@ -44,6 +44,7 @@ class ScheduledWorld(World):
     strands_from = math.inf  # bytes from which data go in two strands; alike on all ranks
     crowded = False  # more ranks than cores on some host; alike on all ranks
     check: "Check | None" = None  # in checked mode
+    arithmetic = HOST  # where its programs are bound, and what they compute with
 
     def __init__(self, messenger: Messenger):
         self.messenger = messenger
@@ -155,15 +156,15 @@ class ScheduledWorld(World):
         layout = call.layout(schedule_of(algorithm, self.size, call.root).chunks)
         output, prologue = call.received, list[Action]()
         if call.collective == "reduce" and self.rank != call.root and any(step.recv for step in steps()):
-            output = np.empty_like(call.array)  # MPI leaves the buffers of other ranks as they are
-            prologue.append(partial(np.copyto, output, call.array))
+            output = self.arithmetic.empty(call.array.size, call.dtype)  # MPI leaves other ranks' buffers as they are
+            prologue.append(self.arithmetic.copying(call.array, output))
         given = output if call.kind.in_place else call.array
         read, written = (
             Piece(array, layout.cuts(self.rank, space)) for array, space in ((given, INPUT), (output, OUTPUT))
         )
-        stages = partial(bind, steps, read, written, layout.lengths, call.op)
+        stages = partial(bind, steps, read, written, layout.lengths, call.op, self.arithmetic)
         return self._replayed(
-            partial(self._bound_steps, prologue, stages, call.epilogue(), self._tag(kept), kept), kept
+            partial(self._bound_steps, prologue, stages, call.epilogue(self.arithmetic), self._tag(kept), kept), kept
         )
 
     def _program(self, algorithm: Algorithm, root: int) -> Iterable[Step]:

@@ -17,11 +17,11 @@ from mpitrain.tuning import Choice, Place, Tuning, choose
 from mpitrain.world import AlgorithmLike, Window, World
 
 
-class _NoMessages:
+class NoMessages:
     """The messenger of a world in which nobody else is."""
 
-    def __init__(self) -> None:
-        self.progress = Progress(time.perf_counter)
+    def __init__(self, progress: Progress):
+        self.progress = progress
 
     def prepare(self, stage: Stage, tag: int, kept: bool) -> NoReturn:
         raise AssertionError("a program of size 1 sends nothing")
@@ -46,7 +46,7 @@ class SoloWorld(ScheduledWorld):
     tuning = Tuning(Place("none", ranks=1, nodes=1, ranks_per_node=1, crowded=False))
 
     def __init__(self) -> None:
-        super().__init__(_NoMessages())
+        super().__init__(NoMessages(Progress(time.perf_counter)))
 
     def barrier(self, *, algorithm: AlgorithmLike = "auto") -> None:
         pass

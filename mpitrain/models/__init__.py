@@ -1,13 +1,18 @@
 """The models by name: how each is built, what it takes and is trained for, and the recipe that trains it well."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from mpitrain.data.samples import Kind, Samples
+from mpitrain.data.samples import Kind, Samples, Table
 from mpitrain.models.cnn import cnn
+from mpitrain.models.dlrm import DLRM
+from mpitrain.models.drive import drive
+from mpitrain.models.gpt import gpt
 from mpitrain.models.mlp import mlp
 from mpitrain.models.recipe import Recipe
-from mpitrain.models.task import CLASSES, Task
+from mpitrain.models.resnet import resnet
+from mpitrain.models.task import CLASSES, LIKED, NEXT_BYTE, NUMBERS, Task
+from mpitrain.models.wav import wav
 from mpitrain.nn.layer import Layer
 
 
@@ -19,6 +24,17 @@ class Model(NamedTuple):
     task: Task
     recipe: Recipe
 
+
+def _numbers(samples: Samples) -> int:
+    """In a target of a regression."""
+    return int(samples.test_batch(slice(0, 1))[1].shape[1])
+
+
+def _resnet(depth: int) -> Callable[[Samples, Recipe], Layer]:
+    return lambda samples, recipe: resnet(depth, samples.shape, samples.classes or 0, recipe.batch_norm)
+
+
+RESNET = Recipe(data="fashion", lr=0.2, weight_decay=5e-4, warmup_steps=40, global_batch=128)
 
 MODELS = {
     "mlp": Model(
@@ -34,6 +50,80 @@ MODELS = {
         task=CLASSES,
         recipe=Recipe(data="fashion", lr=0.08, weight_decay=5e-3, warmup_steps=40, channels=(32, 64), hidden=(128,)),
     ),
+    "resnet20": Model(_resnet(20), kind="images", task=CLASSES, recipe=RESNET),
+    "resnet56": Model(_resnet(56), kind="images", task=CLASSES, recipe=RESNET),
+    "gpt": Model(
+        lambda samples, recipe: gpt(recipe.gpt_size, samples.classes or 0, recipe.dropout),
+        kind="text",
+        task=NEXT_BYTE,
+        recipe=Recipe(
+            data="topics",
+            optimiser="adamw",
+            lr=3e-3,
+            base_batch=16,
+            scaling="root",
+            weight_decay=0.1,
+            decays="weights",
+            schedule="cosine",
+            warmup_steps=100,
+            clip=1.0,
+            epochs=6,
+            global_batch=16,
+        ),
+    ),
+    "wav": Model(
+        lambda samples, recipe: wav(samples.shape[1], samples.classes or 0, recipe.channels, recipe.batch_norm),
+        kind="series",
+        task=CLASSES,
+        recipe=Recipe(
+            data="vowels",
+            optimiser="adamw",
+            lr=3e-3,
+            base_batch=32,
+            scaling="root",
+            weight_decay=0.01,
+            decays="weights",
+            schedule="cosine",
+            epochs=30,
+            global_batch=32,
+            channels=(64, 128, 64),
+        ),
+    ),
+    "dlrm": Model(
+        lambda samples, recipe: DLRM(samples.shape[0], cast(Table, samples).cardinalities, hidden=recipe.hidden),
+        kind="table",
+        task=LIKED,
+        recipe=Recipe(
+            data="lectures",
+            optimiser="adagrad",
+            lr=0.02,
+            base_batch=128,
+            scaling="root",
+            weight_decay=1e-5,
+            epochs=5,
+            global_batch=128,
+            hidden=(64, 32),
+        ),
+    ),
+    "drive": Model(
+        lambda samples, recipe: drive(samples.shape, _numbers(samples), recipe.channels, recipe.hidden),
+        kind="images",
+        task=NUMBERS,
+        recipe=Recipe(
+            data="drive",
+            optimiser="adamw",
+            lr=1e-3,
+            base_batch=32,
+            scaling="root",
+            weight_decay=0.01,
+            decays="weights",
+            schedule="cosine",
+            epochs=10,
+            global_batch=32,
+            channels=(24, 36, 48),
+            hidden=(64,),
+        ),
+    ),
 }
 
-__all__ = ["MODELS", "Model", "Recipe", "cnn", "mlp"]
+__all__ = ["DLRM", "MODELS", "Model", "Recipe", "cnn", "gpt", "mlp"]

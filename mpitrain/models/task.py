@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mpitrain.nn.loss import softmax_cross_entropy
+from mpitrain.nn.loss import binary_cross_entropy, huber, softmax_cross_entropy
 
 Array = Any
 
@@ -34,3 +34,5 @@ CLASSES = Task(softmax_cross_entropy, Score("accuracy", "accuracy", lambda loss,
 NEXT_BYTE = Task(
     softmax_cross_entropy, Score("bits_per_byte", "bits per byte", lambda loss, right: loss / math.log(2), ".4f")
 )
+LIKED = Task(binary_cross_entropy, Score("accuracy", "accuracy", lambda loss, right: right, ".2%"))
+NUMBERS = Task(huber, Score("rmse", "RMSE", lambda loss, squares: math.sqrt(squares), ".4f"))

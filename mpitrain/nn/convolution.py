@@ -1,30 +1,73 @@
-"""Convolution of images, channels last: the windows as rows of a matrix, then one matrix product.
+"""Convolutions, channels last. As everywhere in this field the kernel is not flipped (a cross-correlation).
 
-Nearly all the time is the product's; `windows.py` keeps the rest out of its way. The backward lays the windows out
-anew, which costs less than keeping them, nine times the size of the image for a 3 x 3 kernel, until it comes.
+What they keep for the backward is their input as it came, which the layer before often keeps anyway: windows and
+padding are laid out anew, which costs less than keeping them, nine times the image for a 3 x 3 kernel, until it comes.
 """
 
 import math
 from collections.abc import Callable
 from typing import Any
 
-from mpitrain.array import namespace
-from mpitrain.memory import empty
-from mpitrain.nn.gradient import take_product, take_row_sum
+from mpitrain.nn.correlation import add_weight_gradient, correlate
+from mpitrain.nn.correlation import input_gradient as gradient_of_input
+from mpitrain.nn.gradient import take_row_sum
 from mpitrain.nn.initialise import he_normal, zeros
 from mpitrain.nn.layer import Call, Layer, Parameter
-from mpitrain.nn.windows import columns, out_sides, pad, unpad
-from mpitrain.ops.matmul import matmul
+from mpitrain.ops.windows import Pair, Window
 
 Array = Any
 
 
 class Conv2d(Layer):
-    """(batch, height, width, inputs) to (batch, out height, out width, outputs), by a square kernel.
+    """(batch, height, width, inputs) to (batch, out height, out width, outputs).
 
-    `weight` is (kernel, kernel, inputs, outputs) and `bias` (outputs,). `padding` zeros surround the image, and each
-    side of the result counts (side + 2 padding - kernel) // stride + 1. As everywhere in this field, the kernel is not
-    flipped (a cross-correlation).
+    `kernel`, `stride`, `padding` (zeros around the image) and `dilation` (between a kernel's places) are a number or a
+    pair (down, across); a side of the result counts (side + 2 padding - dilation (kernel - 1) - 1) // stride + 1. Of
+    g `groups`, each takes its 1 / g of the inputs to its 1 / g of the outputs; `groups` = inputs is a depthwise
+    convolution. `weight` is (kernel down, kernel across, inputs / groups, outputs), `bias` (outputs,) or left out.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        initialise: Callable[..., Array] = he_normal,
+    ):
+        check_groups(groups, inputs, outputs)
+        self.inputs, self.outputs, self.groups, self.bias, self.initialise = inputs, outputs, groups, bias, initialise
+        self.window = Window.of(kernel, stride, padding, dilation)
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        weight = Parameter("weight", (*self.window.kernel, self.inputs // self.groups, self.outputs), self.initialise)
+        return (weight, Parameter("bias", (self.outputs,), zeros)) if self.bias else (weight,)
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return 2 * self.window.places * self.inputs // self.groups * math.prod(y_shape)
+
+    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
+        bias = self.values["bias"] if self.bias else None
+        return correlate(x, self.values["weight"], self.window, self.groups, bias), x
+
+    def backward_input(self, context: Any, dy: Array) -> Array:
+        return gradient_of_input(dy, self.values["weight"], self.window, self.groups, context.shape)
+
+    def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
+        adds = self.adds("weight", accumulate)
+        add_weight_gradient(context, dy, self.gradients["weight"], self.window, self.groups, adds)
+        if self.bias:
+            take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), self.adds("bias", accumulate))
+
+
+class Conv1d(Conv2d):
+    """(batch, length, inputs) to (batch, out length, outputs): a `Conv2d` on images one pixel high.
+
+    `weight` is (1, kernel, inputs / groups, outputs).
     """
 
     def __init__(
@@ -34,51 +77,26 @@ class Conv2d(Layer):
         kernel: int,
         stride: int = 1,
         padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
         initialise: Callable[..., Array] = he_normal,
     ):
-        self.inputs, self.outputs, self.initialise = inputs, outputs, initialise
-        self.kernel, self.stride, self.padding = kernel, stride, padding
-
-    def parameters(self) -> tuple[Parameter, ...]:
-        return (
-            Parameter("weight", (self.kernel, self.kernel, self.inputs, self.outputs), self.initialise),
-            Parameter("bias", (self.outputs,), zeros),
-        )
-
-    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
-        return 2 * self.kernel**2 * self.inputs * math.prod(y_shape)
+        across = (1, kernel), (1, stride), (0, padding), (1, dilation)
+        super().__init__(inputs, outputs, *across, groups, bias, initialise)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        xp, padded = namespace(x), pad(x, self.padding)
-        height, width = out_sides(padded, self.kernel, self.stride)
-        y = empty((len(x), height, width, self.outputs), x.dtype, xp)
-        weight = self.values["weight"].reshape(-1, self.outputs)
-        # For a row of pixels at once: added pixel by pixel it would be many short loops.
-        bias = xp.tile(self.values["bias"], width)
-        for images, windows in columns(padded, self.kernel, self.stride):
-            matmul(windows, weight, out=y[images].reshape(-1, self.outputs))
-            rows = y[images].reshape(-1, width * self.outputs)
-            rows += bias
-        return y, padded
+        y, context = super().forward(x[:, None], call)
+        return y[:, 0], context
 
     def backward_input(self, context: Any, dy: Array) -> Array:
-        """Itself a convolution, of dy spread out to where its windows began, by the kernel turned round."""
-        padded, xp = context, namespace(dy)
-        batch, height, width, _ = padded.shape
-        border = self.kernel - 1
-        spread = empty((batch, height + border, width + border, self.outputs), dy.dtype, xp)
-        spread[...] = 0
-        spread[:, border :: self.stride, border :: self.stride][:, : dy.shape[1], : dy.shape[2]] = dy
-        spread = unpad(spread, self.padding)  # Nobody asks for the gradient of the padding.
-        turned = self.values["weight"][::-1, ::-1].swapaxes(2, 3).reshape(-1, self.inputs)
-        dx = empty((*unpad(padded, self.padding).shape[:3], self.inputs), dy.dtype, xp)
-        for images, windows in columns(spread, self.kernel, stride=1):
-            matmul(windows, turned, out=dx[images].reshape(-1, self.inputs))
-        return dx
+        return super().backward_input(context, dy[:, None])[:, 0]
 
     def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
-        gradient = self.gradients["weight"].reshape(-1, self.outputs)
-        for images, windows in columns(context, self.kernel, self.stride):
-            rows = dy[images].reshape(-1, self.outputs)
-            take_product(gradient, windows.T, rows, self.adds("weight", accumulate) or images.start > 0)
-        take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), self.adds("bias", accumulate))
+        super().backward_weights(context, dy[:, None], accumulate)
+
+
+def check_groups(groups: int, inputs: int, outputs: int) -> None:
+    """ValueError if channels do not come apart into so many groups."""
+    if groups < 1 or inputs % groups or outputs % groups:
+        raise ValueError(f"groups must divide inputs and outputs, found {groups} for {inputs} and {outputs}")

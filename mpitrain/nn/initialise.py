@@ -14,6 +14,11 @@ def zeros(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.zeros(shape)
 
 
+def ones(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """All ones: the start of a gain."""
+    return np.ones(shape)
+
+
 def he_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Normal with variance 2 / fan-in, which keeps the scale of signals through ReLUs (He et al. 2015, eq. 10)."""
     return generator.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:-1]))
@@ -27,3 +32,8 @@ def lecun_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.n
 def normal(deviation: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
     """Normal with that standard deviation, whatever the shape."""
     return lambda generator, shape: generator.standard_normal(shape) * deviation
+
+
+def uniform(bound: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
+    """Uniform between -bound and bound, whatever the shape."""
+    return lambda generator, shape: generator.uniform(-bound, bound, shape)

@@ -30,6 +30,7 @@ class Call(NamedTuple):
     samples: Array | None = None  # (batch,) indices in the data set, on the host
     reduce: Reduce | None = None  # sums a small vector over all ranks, in place; None: there is one rank
     recomputing: bool = False  # for the second time, to save memory: buffers stay as they are
+    mask: Array | None = None  # (batch, length) bool, where x is: which positions are real, not padding; None: all
 
 
 class Parameter(NamedTuple):

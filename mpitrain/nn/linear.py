@@ -15,7 +15,7 @@ from mpitrain.ops.matmul import matmul
 
 Array = Any
 
-FEW_ROWS = 64  # up to which the gradient of the input is computed turned
+FEW_ROWS = 64  # up to which the gradient of the input is computed turned, unless the outputs are fewer still
 
 
 class Linear(Layer):
@@ -77,7 +77,7 @@ class Linear(Layer):
         x, _ = context
         xp, dy = namespace(dy), _rows(self._before_activation(context, dy))
         dx = empty(x.shape, dy.dtype, xp)
-        if len(dy) > FEW_ROWS:
+        if len(dy) > FEW_ROWS or self.outputs < len(dy):
             matmul(dy, self._weight().T, out=_rows(dx))
             return dx
         # Turned: BLAS is up to a third faster when the few rows, and not the weight, are what it has to turn.

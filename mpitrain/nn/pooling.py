@@ -1,8 +1,4 @@
-"""Max pooling: the largest of each window, place by place of the window rather than window by window.
-
-A window of 2 x 2 is four strided views of the whole image, so that everything is a few long elementwise passes. Which
-place won is kept as one byte for each window; with ties it is the first, and the gradient goes to exactly one element.
-"""
+"""Pooling: the largest or the mean of each window, or the mean of the whole image."""
 
 import math
 from typing import Any
@@ -10,59 +6,120 @@ from typing import Any
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.nn.layer import Call, Layer
-from mpitrain.nn.windows import out_sides
+from mpitrain.ops.matmul import matmul
+from mpitrain.ops.max_pool import max_pool, max_pool_gradient
+from mpitrain.ops.windows import Pair, Window, bordered, pad, pair, places
 
 Array = Any
 
 
 class MaxPool2d(Layer):
-    """(batch, height, width, channels) to (batch, out height, out width, channels), by a square window.
+    """(batch, height, width, channels) to (batch, out height, out width, channels), by the largest of each window.
 
-    Windows start every `stride` pixels (default: side by side), and those that would reach over the edge are left out.
-    A window has at most 16 x 16 places.
+    `window`, `stride` (default: side by side) and `padding` (with what is never the largest) are a number or a pair
+    (down, across). Windows that would reach over the edge are left out. A window has at most 16 x 16 places. What it
+    keeps is a byte for each window.
     """
 
-    def __init__(self, window: int, stride: int | None = None):
-        if not 1 <= window <= 16:
-            raise ValueError(f"window must be 1 to 16 pixels wide, found {window}")
-        self.window, self.stride = window, stride or window
+    def __init__(self, window: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0):
+        self.window = pooled(window, stride, padding)
+        if max(self.window.kernel) > 16:
+            raise ValueError(f"window must be at most 16 pixels down and across, found {self.window.kernel}")
 
     def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
-        return self.window**2 * math.prod(y_shape)
+        return self.window.places * math.prod(y_shape)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        xp = namespace(x)
-        places = self._places(x)
-        shape = places[0].shape
-        largest, winner, mark = empty(shape, x.dtype, xp), empty(shape, xp.uint8, xp), empty(shape, xp.bool_, xp)
-        largest[...], winner[...] = places[0], 0
-        for number, place in enumerate(places[1:], start=1):
-            xp.greater(place, largest, out=mark)
-            # Places come in rising order, so a later winner is simply the larger number.
-            xp.maximum(winner, mark.view(xp.uint8) * xp.uint8(number), out=winner)
-            xp.maximum(largest, place, out=largest)
-        return largest, (x.shape, winner)
+        y, winner = max_pool(x, self.window)
+        return y, (x.shape, winner)
 
     def backward_input(self, context: Any, dy: Array) -> Array:
         shape, winner = context
-        xp = namespace(dy)
-        side_by_side = self.stride == self.window and not (shape[1] % self.window or shape[2] % self.window)
-        if side_by_side:  # Every pixel belongs to one window: write each once.
-            dx = empty(shape, dy.dtype, xp)
-            for number, place in enumerate(self._places(dx)):
-                xp.multiply(dy, winner == number, out=place)
-        else:
-            dx = xp.zeros(shape, dy.dtype)
-            for number, place in enumerate(self._places(dx)):
-                place += dy * (winner == number)
-        return dx
+        return max_pool_gradient(dy, winner, self.window, shape)
 
-    def _places(self, x: Array) -> list[Array]:
-        """For each place of the window, row by row, the view of the pixels that stand there in some window."""
-        window, stride = self.window, self.stride
-        height, width = out_sides(x, window, stride)
-        return [
-            x[:, i : i + stride * height : stride, j : j + stride * width : stride]
-            for i in range(window)
-            for j in range(window)
-        ]
+
+class MaxPool1d(MaxPool2d):
+    """(batch, length, channels) to (batch, out length, channels): a `MaxPool2d` on images one pixel high."""
+
+    def __init__(self, window: int, stride: int | None = None, padding: int = 0):
+        super().__init__((1, window), (1, window if stride is None else stride), (0, padding))
+
+    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
+        y, context = super().forward(x[:, None], call)
+        return y[:, 0], context
+
+    def backward_input(self, context: Any, dy: Array) -> Array:
+        return super().backward_input(context, dy[:, None])[:, 0]
+
+
+class AveragePool2d(Layer):
+    """As `MaxPool2d`, by the mean of each window, in which padding counts as zeros. It keeps nothing but a shape."""
+
+    def __init__(self, window: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0):
+        self.window = pooled(window, stride, padding)
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return self.window.places * math.prod(y_shape)
+
+    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
+        first, *rest = places(pad(x, self.window.padding), self.window)
+        xp = namespace(x)
+        y = xp.multiply(first, 1 / self.window.places, out=empty(first.shape, x.dtype, xp))
+        term = empty(first.shape, x.dtype, xp)
+        for place in rest:
+            y += xp.multiply(place, 1 / self.window.places, out=term)
+        return y, x.shape
+
+    def backward_input(self, context: Any, dy: Array) -> Array:
+        xp = namespace(dy)
+        padded, within = bordered(context, dy.dtype, self.window.padding, 0, xp)
+        within[...] = 0
+        share = xp.multiply(dy, 1 / self.window.places, out=empty(dy.shape, dy.dtype, xp))
+        for place in places(padded, self.window):
+            place += share
+        return within if within.shape == padded.shape else xp.ascontiguousarray(within)
+
+
+class AveragePool1d(AveragePool2d):
+    """As `MaxPool1d`, by the mean."""
+
+    def __init__(self, window: int, stride: int | None = None, padding: int = 0):
+        super().__init__((1, window), (1, window if stride is None else stride), (0, padding))
+
+    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
+        y, context = super().forward(x[:, None], call)
+        return y[:, 0], context
+
+    def backward_input(self, context: Any, dy: Array) -> Array:
+        return super().backward_input(context, dy[:, None])[:, 0]
+
+
+class GlobalAveragePool(Layer):
+    """(batch, ..., channels) to (batch, channels): the mean over all places of an image, or of a series."""
+
+    def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
+        return math.prod(x_shape)
+
+    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
+        xp, count, channels = namespace(x), math.prod(x.shape[1:-1]), x.shape[-1]
+        shares = xp.full((1, count), 1 / count, x.dtype)
+        y = empty((len(x), 1, channels), x.dtype, xp)
+        matmul(shares, x.reshape(len(x), count, channels), out=y)
+        return y[:, 0], x.shape
+
+    def backward_input(self, context: Any, dy: Array) -> Array:
+        xp, shape = namespace(dy), context
+        count = math.prod(shape[1:-1])
+        dx = empty((len(dy), count, shape[-1]), dy.dtype, xp)
+        dx[...] = (dy / count)[:, None]
+        return dx.reshape(shape)
+
+
+def pooled(window: int | Pair, stride: int | Pair | None, padding: int | Pair) -> Window:
+    """Windows side by side unless there is a stride; ValueError if one could lie in the padding altogether."""
+    if min(pair("window", window)) < 1:
+        raise ValueError(f"window must be at least 1 pixel down and across, found {pair('window', window)}")
+    made = Window.of(window, window if stride is None else stride, padding)
+    if any(2 * padding > kernel for padding, kernel in zip(made.padding, made.kernel, strict=True)):
+        raise ValueError(f"padding must be at most half the window {made.kernel}, found {made.padding}")
+    return made

@@ -21,7 +21,9 @@ NULL = np.uint64(0)  # instead of an array: no address
 
 # What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, forbids fused multiply-adds.
 OPTIONS = ("--std=c++17",)
-ROUNDED = ("adagrad.cu", "adamw.cu", "average.cu", "lamb.cu", "lars.cu", "lion.cu", "sgd.cu")
+ROUNDED = (
+    "adagrad.cu", "adamw.cu", "average.cu", "lamb.cu", "lars.cu", "lion.cu", "reduce.cu", "sgd.cu",
+)  # fmt: skip
 
 
 def options(file: str) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.array import to_host
 from mpitrain.event import Event
 from mpitrain.nn.layout import Layout
 from mpitrain.world import Plan, Work, World
 
 HEADER = 16
-"""Elements before the gradients, one cache line of float32: sums of loss and score, the rest free."""
+"""Elements before the gradients, one cache line of float32: sums of loss and score, the rest free. Where gradients are
+of a half type, which could not hold these sums, the header travels by itself."""
 
 
 class Bucket(NamedTuple):
@@ -80,7 +82,13 @@ class DataParallel:
             world.plan("allreduce", message[bucket.start : bucket.stop], algorithm=algorithm, op="sum")
             for bucket in self.buckets
         ]
+        self._header_plan: Plan | None = None
+        if message.itemsize < 4:
+            self.header = world.empty(HEADER)
+            self.header[...] = 0
+            self._header_plan = world.plan("allreduce", self.header, op="sum")
         self._under_way: list[Work] = []
+        self._header_work: Work | None = None
         self._overlapped = 0.0
 
     @property
@@ -103,10 +111,11 @@ class DataParallel:
             lines.append(f"gradients up to {bucket.last_unit}, {nbytes:,} bytes: {taken}")
         return "\n".join(lines)
 
-    def begin(self, loss_sum: float, score_sum: float) -> None:
+    def begin(self, loss_sum: Any, score_sum: Any) -> None:
         """Forward is done: what the header carries is known."""
         self.header[0], self.header[1] = loss_sum, score_sum
         self._under_way, self._overlapped = [], 0.0
+        self._header_work = None if self._header_plan is None else self._header_plan.start()
 
     def finished(self, unit: str) -> None:
         """Backward has finished this unit: its bucket goes out if it is complete, and earlier ones move on."""
@@ -120,15 +129,16 @@ class DataParallel:
     def finish(self) -> Exchanged:
         """Wait for all buckets: `gradients` are the global batch's then."""
         arrived = self.world.now()
-        for work in self._under_way:
+        for work in self._under_way if self._header_work is None else [self._header_work, *self._under_way]:
             work.wait()
+        loss_sum, score_sum = map(float, to_host(self.header[:2]))  # on a device this waits for all that came before
         ended = self.world.now()
         events = tuple(work.event for work in self._under_way if work.event is not None)
-        return Exchanged(float(self.header[0]), float(self.header[1]), events, self._overlapped, arrived, ended)
+        return Exchanged(loss_sum, score_sum, events, self._overlapped, arrived, ended)
 
     def close(self) -> None:
         """Free the plans. Collective."""
-        for plan in self.plans:
+        for plan in self.plans if self._header_plan is None else [self._header_plan, *self.plans]:
             plan.free()
 
     def state(self) -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ class Checkpoint(NamedTuple):
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     about = {field: str(getattr(checkpoint, field)) for field in Checkpoint._fields[1:]}
-    arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.state.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.state.items()}
     write_whole(path, save(arrays, about))
 
 
@@ -50,4 +50,4 @@ def read(path: Path, ranks: int, configuration: str) -> Checkpoint:
 
 def write_weights(path: Path, named: Mapping[str, np.ndarray]) -> None:
     """The parameters by name, for this and other programs."""
-    write_whole(path, save({name: np.ascontiguousarray(array) for name, array in named.items()}))
+    write_whole(path, save({name: np.asarray(array, order="C") for name, array in named.items()}))

@@ -24,8 +24,17 @@ class Config:
         Widths of the hidden linear layers, such as 1024 1024 (mlp, cnn).
     channels
         Channels of the one or two convolutions (cnn).
+    size
+        Of gpt: nano (4 blocks of width 128), small (12 of 768), medium (24 of 1024).
+    sequence
+        Bytes in a sample of text. Default: that of the size.
+    dropout
+        Share of numbers that are dropped at the end of each branch (gpt).
+    batch_norm
+        Over the samples of all ranks (sync), or of each rank alone (local) (resnet20, resnet56, wav).
     data
-        Data set. Default: the model's own, which is embedded. Others are read from --data-dir.
+        Data set: embedded are fashion, topics, vowels and lectures; mnist, idx, cifar10, cifar100, arrays,
+        safetensors, drive, text, series, wav and ratings are read from --data-dir. Default: the model's own.
     data_dir
         Folder or file of the data.
     batch
@@ -38,18 +47,31 @@ class Config:
         Passes over the training data, at the end of which the learning rate has run its schedule.
     steps
         Stop after this many steps, on the same schedule of the learning rate; --resume goes on from there.
+    optimiser
+        What moves the parameters.
     lr
-        Learning rate, for the batch that the recipe names.
+        Learning rate, for the batch that the recipe names; scaled to the actual one as the recipe says.
+    schedule
+        How the learning rate goes on after the warm-up.
     momentum
-        Momentum of SGD.
+        Momentum of SGD and LARS.
     nesterov
         Nesterov's momentum.
     weight_decay
         Of weights: an L2 penalty, or decoupled where the optimiser is one that decouples it.
     warmup_steps
         Steps in which the learning rate climbs to its full value, at most half of the run's.
+    clip
+        Gradients longer than this, all together, are shortened to it.
+    average
+        Decay of a moving average of the weights, such as 0.999, which is what is evaluated and saved then.
     seed
         Of initial values and of the order of samples.
+    device
+        cpu; cuda, through CuPy, one GPU a rank; or emulated: the path of a GPU, run on the CPU, to test it.
+    precision
+        Numbers in the network: fp32, or tf32 (products by tensor cores, on cuda), bf16, fp16 with parameters kept in
+        float32.
     algorithm
         Allreduce algorithm of the gradients: auto, library (MPI's own), or any that `mpitrain prove allreduce` names,
         such as ring, halving_doubling or direct.
@@ -81,22 +103,47 @@ class Config:
         Live bar, or one plain line an epoch; auto: live on a terminal.
     """
 
-    model: Literal["mlp", "cnn"] = "mlp"
+    model: Literal["mlp", "cnn", "resnet20", "resnet56", "gpt", "wav", "dlrm", "drive"] = "mlp"
     hidden: Annotated[tuple[int, ...] | None, Several] = None
     channels: Annotated[tuple[int, ...] | None, Several] = None
-    data: Literal["fashion", "mnist", "idx"] | None = None
+    size: Literal["nano", "small", "medium"] | None = None
+    sequence: Whole | None = None
+    dropout: float | None = None
+    batch_norm: Literal["sync", "local"] | None = None
+    data: (
+        Literal[
+            "fashion",
+            "topics",
+            "vowels",
+            "lectures",
+            "mnist",
+            "idx",
+            "cifar10",
+            "cifar100",
+            "text",
+            "series",
+            "ratings",
+        ]
+        | None
+    ) = None
     data_dir: Path | None = None
     batch: Whole | None = None
     global_batch: Whole | None = None
     microbatches: Whole = 1
     epochs: Whole | None = None
     steps: Whole | None = None
+    optimiser: Literal["sgd", "adam", "adamw", "adagrad", "lars", "lamb", "lion"] | None = None
     lr: float | None = None
+    schedule: Literal["constant", "step", "linear", "polynomial", "cosine"] | None = None
     momentum: float = 0.9
     nesterov: Annotated[bool, Parameter(negative="")] = False
     weight_decay: float | None = None
     warmup_steps: Whole | None = None
+    clip: float | None = None
+    average: float = 0.0
     seed: Whole = 0
+    device: Literal["cpu", "cuda", "emulated"] = "cpu"
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     algorithm: str = "auto"
     engine: Engine = "auto"
     tuning: Annotated[Path | None, Parameter(negative="")] = None

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 Holds = Callable[[Any], bool]
 
 NUMBERS: tuple[tuple[str, str, Holds], ...] = (
-    ("batch global_batch epochs steps bucket_bytes virtual microbatches", "1 or more", lambda value: value >= 1),
+    (
+        "batch global_batch epochs steps bucket_bytes virtual microbatches sequence",
+        "1 or more",
+        lambda value: value >= 1,
+    ),
     ("seed warmup_steps weight_decay", "0 or more", lambda value: value >= 0),
     ("hidden channels", "widths of 1 or more", lambda value: all(width >= 1 for width in value)),
     ("lr", "a number above 0", lambda value: value > 0 and math.isfinite(value)),
     ("stall_warn stall_abort", "seconds, more than 0", lambda value: value > 0),
-    ("momentum", "0 or more and less than 1", lambda value: 0 <= value < 1),
+    ("momentum average dropout", "0 or more and less than 1", lambda value: 0 <= value < 1),
+    ("clip", "a number above 0", lambda value: value > 0),
     ("weight_decay", "a finite number", math.isfinite),
     ("name", "a name without /", lambda value: value not in ("", ".", "..") and "/" not in value),
 )
@@ -37,12 +42,17 @@ def check(config: "Config") -> None:
         _demand(config, "channels", "one or two convolutions", lambda value: 1 <= len(value) <= 2)
     if config.nesterov and config.momentum == 0:
         raise UsageError("--nesterov: expected a --momentum above 0 with it, found 0")
+    if config.precision == "tf32":
+        _demand(
+            config, "device", "cuda with --precision tf32, a mode of its tensor cores", lambda value: value == "cuda"
+        )
     _check_algorithm(config)
     if config.virtual is None:
         for name in ("network", "trace"):
             _demand(config, name, "--virtual with it, and a number of ranks", lambda value: value is None)
     else:
         _demand(config, "engine", "none with --virtual", lambda value: value == "auto")
+        _demand(config, "device", "cpu with --virtual", lambda value: value == "cpu")
         _demand(config, "algorithm", "one of ours: no MPI library runs virtual ranks", lambda value: value != LIBRARY)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mpitrain.data import load
+from mpitrain.device import Device, find
 from mpitrain.engines.cores import blas_threads, limit_blas_threads
 from mpitrain.errors import Diverged, UsageError
 from mpitrain.training.agreement import agreed
@@ -59,9 +60,19 @@ def train(world: World, config: Config, resumed: Path | None = None) -> dict[str
 
 
 def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]:
+    if config.device == "cpu":
+        return _train_on(world, find("cpu"), config, resumed)
+    from mpitrain.engines.transport import reach_devices
+
+    device = agreed(world, lambda: find(config.device, world.node_rank))
+    with reach_devices(world, device) as reaching:
+        return _train_on(reaching, device, config, resumed)
+
+
+def _train_on(world: World, device: Device, config: Config, resumed: Path | None) -> dict[str, Any]:
     began = world.now()
-    dataset = agreed(world, lambda: load(config.recipe.data, config.data_dir))
-    trainer = Trainer(world, config, dataset)
+    dataset = agreed(world, lambda: load(config.recipe.data, config.data_dir, sequence=config.recipe.gpt_size.sequence))
+    trainer = Trainer(world, config, dataset, device)
     if config.explain and world.rank == 0:
         print(trainer.strategy.explained(), flush=True)
     totals = EpochTotals()
@@ -195,4 +206,4 @@ class _Run:
         trainer = self.trainer
         state = trainer.state() | {"epoch": self.totals.state()}
         write(self.folder.checkpoint, Checkpoint(state, trainer.world.size, blas_threads(), trainer.config.mathematics))
-        write_weights(self.folder.weights, trainer.layout.named(trainer.values))
+        write_weights(self.folder.weights, trainer.weights())

@@ -8,15 +8,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mpitrain.array import to_host
 from mpitrain.models.task import Score
 from mpitrain.parallel.rows import rows
 from mpitrain.training.timeline import Timeline
 from mpitrain.training.trainer import Evaluation, Trainer
 
 
-def digest(values: np.ndarray) -> str:
+def digest(values: Any) -> str:
     """SHA-256 of the parameters, as 64 hexadecimal digits."""
-    return hashlib.sha256(values.tobytes()).hexdigest()
+    return hashlib.sha256(to_host(values).tobytes()).hexdigest()
 
 
 def replicas_alike(trainer: Trainer) -> bool:

@@ -1,33 +1,37 @@
 """One replica's training: model, data, optimiser and strategy, moved on one step at a time."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from mpitrain.array import to_host
 from mpitrain.collectives.algorithm import Algorithm
-from mpitrain.collectives.catalogue import find
+from mpitrain.collectives.catalogue import find as find_algorithm
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.data import epoch_order, share
-from mpitrain.data.samples import Samples
+from mpitrain.data.samples import Inputs, Samples
+from mpitrain.device import Device, find
 from mpitrain.errors import Diverged, UsageError
 from mpitrain.models import MODELS
 from mpitrain.nn.cost import cost
 from mpitrain.nn.layer import Call
 from mpitrain.nn.layout import Layout
-from mpitrain.optim import SGD, linear_decay, scaled
 from mpitrain.parallel.data import DataParallel, Exchanged
 from mpitrain.parallel.rows import rows
 from mpitrain.training.agreement import agreed
 from mpitrain.training.config import Config
+from mpitrain.training.precision import PRECISIONS
+from mpitrain.training.update import Update, scaled_rate
 from mpitrain.world import World
 
 EVALUATED_AT_ONCE = 250
 
-SGD_FLOPS = 6
-"""Operations for each parameter: weight decay, momentum and the step, each a product and a sum."""
+UPDATE_FLOPS = 6
+"""Operations for each parameter: in SGD weight decay, momentum and the step, each a product and a sum."""
 
 
 class StepDone(NamedTuple):
@@ -54,26 +58,29 @@ class Evaluation(NamedTuple):
 class Trainer:
     """Alike on every rank but for the samples it is dealt. Collective to make; `step` and `evaluate` are collective."""
 
-    def __init__(self, world: World, config: Config, dataset: Samples):
+    def __init__(self, world: World, config: Config, dataset: Samples, device: Device | None = None):
+        """`world` gives memory of the device, by default the CPU."""
         self.world, self.config, self.dataset = world, config, dataset
-        recipe = config.recipe
+        self.device = find("cpu") if device is None else device
         agreed(world, lambda: _check(config, dataset, world))
+        model, recipe, precision = MODELS[config.model], config.recipe, PRECISIONS[config.precision]
         self.global_batch = global_batch(config, dataset, world.size)
         self.steps_an_epoch = math.ceil(dataset.count / self.global_batch)
         self.steps = self.steps_an_epoch * recipe.epochs
-        self.warmup_steps = min(recipe.warmup_steps, self.steps // 2)
-        self.rate = scaled(recipe.lr, self.global_batch, recipe.base_batch)
-        self.model = MODELS[config.model].build(dataset, recipe)
-        self.task = MODELS[config.model].task
+        self.task, self.model = model.task, model.build(dataset, recipe)
         self.layout = Layout.of(self.model)
-        self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes)
+        self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes, precision.dtype)
         self.values = world.empty(self.layout.count)
-        self.buffers = np.empty(self.layout.buffer_count, np.float32)
-        self.layout.bind(self.model, self.values, self.strategy.gradients, self.buffers)
         self.layout.initialise(self.values, config.seed)
+        self.working = world.empty(self.layout.count, precision.dtype) if precision.half else self.values
+        self.buffers = self.device.xp.empty(self.layout.buffer_count, np.float32)
         self.layout.initialise_buffers(self.buffers)
-        self.cost = cost(self.model, dataset.test_batch(slice(0, 1))[0])
-        self.optimiser = SGD(self.values, config.momentum, config.nesterov, recipe.weight_decay)
+        self.layout.bind(self.model, self.working, self.strategy.gradients, self.buffers)
+        self._renew_working()
+        self.cost = cost(self.model, self._inputs(dataset.test_batch(slice(0, 1))[0]))
+        self.rate = scaled_rate(config, self.global_batch)
+        copy = self.working if precision.half else None
+        self.update = Update(world, config, self.layout, self.values, copy, self.steps)
         self.done = 0  # steps so far
         self.last_loss = math.nan
         self._shuffled = (-1, np.empty(0, np.int64))  # an epoch and its order
@@ -85,50 +92,79 @@ class Trainer:
         batch = self._order(epoch)[position * self.global_batch :][: self.global_batch]
         mine = batch[_indices(share(len(batch), self.world.rank, self.world.size))]
         predictions = len(batch) * self.dataset.predictions
-        own_loss_sum = self._forward_and_backward(mine, 1 / predictions)
+        own_loss_sum = self._forward_and_backward(mine, self.update.scale / predictions)
         exchanged = self.strategy.finish()
-        loss = exchanged.loss_sum / predictions
-        if not (math.isfinite(loss) and _finite(self.strategy.gradients)):
+        loss, lr = exchanged.loss_sum / predictions, self.lr(self.done)
+        skipping = self.update.loss_scale is not None
+        if not (math.isfinite(loss) and (self.update.apply(self.strategy.gradients, lr) or skipping)):
             self._report_divergence(loss, own_loss_sum)
-        lr = linear_decay(self.rate, self.done, self.steps, self.warmup_steps)
-        self.optimiser.step(self.strategy.gradients, lr)
-        self.world.compute(flops=SGD_FLOPS * self.layout.count)
+        self.world.compute(flops=UPDATE_FLOPS * self.layout.count)
         self.done += 1
         self.last_loss = loss
         score = self.task.score.of(loss, exchanged.score_sum / predictions)
         return StepDone(self.done, epoch + 1, loss, score, len(batch), lr, begun, self.world.now(), exchanged)
 
-    def _forward_and_backward(self, mine: np.ndarray, scale: float) -> float:
+    def lr(self, step: int) -> float:
+        """The learning rate of a step, from 0."""
+        return self.update.lr(self.rate, step)
+
+    def _forward_and_backward(self, mine: np.ndarray, scale: float) -> Any:
         """Microbatch by microbatch; buckets go out while the last one's backward runs. Gives the sum of the losses."""
         microbatches, loss_sum, score_sum = self.config.microbatches, 0.0, 0.0
         for number in range(microbatches):
             part = mine[_indices(share(len(mine), number, microbatches))]
-            inputs, targets = self.dataset.batch(part)
-            output, context = self.model.forward(inputs, Call(True, self.config.seed, self.done, part))
+            inputs, targets = self._on_device(self.dataset.batch(part))
+            call = Call(True, self.config.seed, self.done, part, self._reduce)
+            output, context = self.model.forward(inputs, call)
             self.world.compute(flops=self.cost.forward * len(part))
             scored = self.task.loss(output, targets, scale)
-            loss_sum, score_sum = loss_sum + scored[0], score_sum + scored[1]
+            loss_sum, score_sum = loss_sum + scored.loss_sum, score_sum + scored.score_sum
             last = number == microbatches - 1
             if last:
                 self.strategy.begin(loss_sum, score_sum)
             finished = partial(self._finished, len(part), last)
-            self.model.backward(context, scored[2], number > 0, finished, input_gradient=False)
+            self.model.backward(context, scored.gradient, number > 0, finished, input_gradient=False)
         return loss_sum
 
     def evaluate(self) -> Evaluation:
-        """Mean loss and score over the held-out data, dealt to all ranks."""
+        """Mean loss and score over the held-out data, dealt to all ranks; with averaged weights, if there are any."""
         count = self.dataset.test_count
         mine = share(count, self.world.rank, self.world.size)
         at_once = max(1, EVALUATED_AT_ONCE // self.dataset.predictions)
         totals = np.zeros(2)
-        for start in range(mine.start, mine.stop, at_once):
-            inputs, targets = self.dataset.test_batch(slice(start, min(start + at_once, mine.stop)))
-            output, _ = self.model.forward(inputs, Call(False, self.config.seed, self.done))
-            totals += self.task.loss(output, targets, 1.0)[:2]
-            self.world.compute(flops=self.cost.forward * len(targets))
+        with self.averaged():
+            for start in range(mine.start, mine.stop, at_once):
+                indices = slice(start, min(start + at_once, mine.stop))
+                inputs, targets = self._on_device(self.dataset.test_batch(indices))
+                output, _ = self.model.forward(inputs, Call(False, self.config.seed, self.done))
+                scored = self.task.loss(output, targets, 1.0)
+                totals += float(scored.loss_sum), float(scored.score_sum)
+                self.world.compute(flops=self.cost.forward * len(targets))
         loss_sum, score_sum = self.world.allreduce(totals)
         loss = float(loss_sum) / (count * self.dataset.predictions)
         return Evaluation(loss, self.task.score.of(loss, float(score_sum) / (count * self.dataset.predictions)))
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """While it lasts, the values are their moving average, if one is kept."""
+        average = self.update.average
+        if average is None:
+            yield
+            return
+        kept = self.values.copy()
+        average.read(self.values)
+        self._renew_working()
+        try:
+            yield
+        finally:
+            self.values[...] = kept
+            self._renew_working()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameters and buffers by name, on the host: averaged, if an average is kept."""
+        with self.averaged():
+            named = self.layout.named(self.values) | self.layout.named_buffers(self.buffers)
+            return {name: np.array(to_host(array)) for name, array in named.items()}
 
     def close(self) -> None:
         """Free what was made. Collective."""
@@ -142,16 +178,41 @@ class Trainer:
             "done": np.array(self.done),
             "last_loss": np.array(self.last_loss),
         }
-        parts = {"optimiser": self.optimiser.state(), "strategy": self.strategy.state()}
-        return own | {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+        parts = {"update": self.update.state(), "strategy": self.strategy.state()}
+        return {
+            name: to_host(array)
+            for name, array in (
+                own | {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+            ).items()
+        }
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a `state()` of the same configuration and number of ranks."""
-        self.values[...], self.buffers[...] = state["values"], state["buffers"]
+        self.values[...], self.buffers[...] = self.device.array(state["values"]), self.device.array(state["buffers"])
+        self._renew_working()
         self.done, self.last_loss = state["done"].item(), state["last_loss"].item()
-        for part, owner in (("optimiser", self.optimiser), ("strategy", self.strategy)):
+        for part, owner in (("update", self.update), ("strategy", self.strategy)):
             prefix = f"{part}."
             owner.load_state({name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)})
+
+    def _renew_working(self) -> None:
+        """The network's own numbers become the masters', rounded."""
+        if self.working is not self.values:
+            self.working[...] = self.values
+
+    def _reduce(self, array: Any) -> Any:
+        """What layers sum over all ranks."""
+        return self.world.allreduce(array)
+
+    def _on_device(self, batch: tuple[Inputs, np.ndarray]) -> tuple[Any, Any]:
+        return self._inputs(batch[0]), self.device.array(batch[1])
+
+    def _inputs(self, inputs: Inputs) -> Any:
+        """On the device, numbers in the network's own precision; ids as they are."""
+        if isinstance(inputs, tuple):
+            return tuple(map(self._inputs, inputs))
+        array = self.device.array(inputs)
+        return array.astype(self.working.dtype, copy=False) if inputs.dtype.kind == "f" else array
 
     def _finished(self, samples: int, last: bool, unit: str) -> None:
         """Backward is past a unit, with so many samples; its gradients are complete after the last microbatch."""
@@ -164,19 +225,12 @@ class Trainer:
             self._shuffled = (epoch, epoch_order(self.dataset.count, self.config.seed, epoch))
         return self._shuffled[1]
 
-    def _report_divergence(self, loss: float, own_loss_sum: float) -> NoReturn:
-        finite = rows(self.world, np.array([math.isfinite(own_loss_sum)]))
+    def _report_divergence(self, loss: float, own_loss_sum: Any) -> NoReturn:
+        finite = rows(self.world, np.array([math.isfinite(float(own_loss_sum))]))
         culprits = [str(rank) for rank in range(self.world.size) if not finite[rank]]
         where = f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the gradient is not finite"
         last = f"the last finite step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was finite"
         raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr, or more --warmup-steps")
-
-
-def _finite(vector: np.ndarray) -> bool:
-    """Whether it holds numbers only. The squares' sum is BLAS's, and takes two thirds of the time of `sum`; it is no
-    number above 1e19 either, and then a second look tells."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(vector @ vector) or bool(np.isfinite(vector).all())
 
 
 def global_batch(config: Config, dataset: Samples, size: int) -> int:
@@ -198,7 +252,7 @@ def _check(config: Config, dataset: Samples, world: World) -> None:
             f"--data {dataset.name}: {dataset.kind}, expected {model.kind} for model {config.model}; "
             f"take other data, or a model for {dataset.kind} ({fitting})"
         )
-    algorithm = None if config.algorithm == "auto" else find("allreduce", config.algorithm)
+    algorithm = None if config.algorithm == "auto" else find_algorithm("allreduce", config.algorithm)
     try:
         if isinstance(algorithm, Algorithm):
             algorithm.schedule(world.size).program(world.rank)

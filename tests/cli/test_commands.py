@@ -9,8 +9,12 @@ import pytest
 
 from mpitrain.cli import main
 from mpitrain.collectives.catalogue import CATALOGUE
+from mpitrain.models import MODELS
 from mpitrain.training.config import Config
 from mpitrain.training.option_types import option
+
+CHOICES = ", ".join(f'"{name}"' for name in MODELS)
+COMMANDS = "train, run, models, generate, prove, price, scale, draw, doctor, bench, tune, explain, calibrate"
 
 ONE_LINE_FAULTS = {
     ("--bach", "3"): "Unknown option: --bach. Did you mean --batch?",
@@ -33,7 +37,7 @@ ONE_LINE_FAULTS = {
     ("--algorithm", "rings"): (
         "--algorithm rings: expected ring, swing or another that `mpitrain prove allreduce` lists, library, or auto"
     ),
-    ("--model", "rnn"): 'Invalid value "rnn" for --model. Choose from: "mlp", "cnn". Did you mean "cnn"?',
+    ("--model", "rnn"): f'Invalid value "rnn" for --model. Choose from: {CHOICES}. Did you mean "cnn"?',
     ("--name", "a/b"): "--name a/b: expected a name without /",
     ("--config", "no.toml"): "--config no.toml: cannot read no.toml: No such file or directory",
     (
@@ -41,10 +45,7 @@ ONE_LINE_FAULTS = {
         "no",
     ): "--resume no: expected the folder of a run: cannot read no/config.toml: No such file or directory",
     ("--data", "mnist"): "data mnist needs a folder of IDX files; name it with --data-dir",
-    (
-        "frobnicate",
-    ): "unexpected 'frobnicate': expected a command first (train, run, prove, price, scale, draw, doctor, bench, tune, "
-    "explain, calibrate), then options",
+    ("frobnicate",): f"unexpected 'frobnicate': expected a command first ({COMMANDS}), then options",
     ("prove", "allreduces"): (f"no collective 'allreduces': expected one of {', '.join(CATALOGUE)}"),
     ("prove", "bcast", "--algorithm", "ring"): (
         "no algorithm 'ring' for bcast: expected one that `mpitrain prove bcast` lists, or library"
@@ -84,7 +85,7 @@ def test_faults_are_one_line(here, arguments):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, batch, bucket-bytes, "),
+        ("epoch = 3", "run.toml: unknown key 'epoch': expected some of algorithm, average, batch, batch-norm, "),
         ('epochs = "x"', "run.toml: epochs = 'x': expected a whole number"),
         ("epochs = 2.5", "run.toml: epochs = 2.5: expected a whole number"),
         ("epochs = true", "run.toml: epochs = True: expected a whole number"),
@@ -122,7 +123,8 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_defaults(mpitrain
     assert (written["epochs"], written["batch"], written["hidden"], written["seed"]) == (1, 500, [6], 8)
     assert written["momentum"] == 0.9
     assert written.keys() == {option(f.name)[2:] for f in fields(Config)} - {
-        "channels", "data-dir", "global-batch", "network", "stall-abort", "trace", "tuning", "virtual",
+        "channels", "clip", "data-dir", "global-batch", "network", "sequence", "stall-abort", "trace", "tuning",
+        "virtual",
     }  # fmt: skip
 
 

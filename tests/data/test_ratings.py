@@ -1,5 +1,6 @@
 """Ratings: the embedded ones, small ones, and every fault word by word."""
 
+import codecs
 import csv
 import gzip
 import zlib
@@ -60,7 +61,7 @@ def test_ids_unknown_names_and_numbers(tmp_path):
         who = "new" if test[i] else f"u{i % 3}"
         lines.append(f"{who},{10 - i % 2},{i % 5 + 1},{i}.5,{'x' if i % 2 else 'y'}")
     file = tmp_path / "ratings.csv"
-    file.write_text("\n".join(lines) + "\n")
+    file.write_bytes(codecs.BOM_UTF8 + "\r\n".join(lines).encode())  # as spreadsheets write it
     data = load("ratings", file)
     places = np.flatnonzero(~test)
     (features, ids), liked = data.batch(slice(None))

@@ -1,21 +1,78 @@
-"""MaxPool2d: gradients where windows touch, overlap, leave gaps and leave edges over; ties."""
+"""Pooling: gradients where windows touch, overlap, leave gaps and leave edges over; ties, means."""
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mpitrain.nn import MaxPool2d
+from mpitrain.nn import AveragePool1d, AveragePool2d, GlobalAveragePool, MaxPool1d, MaxPool2d
+from mpitrain.ops import max_pool
 
-sides = st.integers(1, 6)
+sides, pairs = st.integers(1, 6), st.tuples(st.integers(1, 3), st.integers(1, 3))
+paddings = st.tuples(st.integers(0, 1), st.integers(0, 1))
 
 
-@given(window=st.integers(1, 3), stride=st.integers(1, 3), height=sides, width=sides, channels=st.integers(1, 2))
-@settings(max_examples=60, deadline=None)
-def test_gradients(bench, window, stride, height, width, channels):
-    assume(min(height, width) >= window)
-    pool = bench(MaxPool2d(window, stride))
+@pytest.mark.parametrize("kind", [MaxPool2d, AveragePool2d])
+@given(window=pairs, stride=pairs, padding=paddings, height=sides, width=sides, channels=st.integers(1, 2))
+@settings(max_examples=40, deadline=None)
+def test_gradients(bench, kind, window, stride, padding, height, width, channels):
+    assume(all(2 * border <= kernel for border, kernel in zip(padding, window, strict=True)))
+    assume(height + 2 * padding[0] >= window[0] and width + 2 * padding[1] >= window[1])
+    pool = bench(kind(window, stride, padding))
     pool.check(pool.draw(2, height, width, channels))
+
+
+@pytest.mark.parametrize(("series", "image"), [(MaxPool1d, MaxPool2d), (AveragePool1d, AveragePool2d)])
+@pytest.mark.parametrize("stride", [None, 2])
+def test_a_series_is_an_image_one_pixel_high(bench, series, image, stride):
+    one, two = bench(series(3, stride, 1)), bench(image((1, 3), stride and (1, stride), (0, 1)))
+    x = one.draw(2, 8, 3)
+    np.testing.assert_array_equal(one.forward(x)[0], two.forward(x[:, None])[0][:, 0])
+    one.check(x)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (3, 7, 2), (2, 5)])
+def test_the_mean_over_all_places(bench, shape):
+    pool = bench(GlobalAveragePool())
+    x = pool.draw(*shape)
+    y, _ = pool.forward(x)
+    pool.close(y, x.reshape(shape[0], -1, shape[-1]).mean(axis=1), 1e-14)
+    pool.check(x)
+    pool.check_empty(*shape[1:])
+
+
+def test_mean_of_each_window_counts_padding_as_zeros(bench):
+    x = np.arange(1.0, 5).reshape(1, 2, 2, 1)
+    np.testing.assert_array_equal(bench(AveragePool2d(2)).forward(x)[0].reshape(-1), [2.5])
+    y, _ = bench(AveragePool2d(2, stride=2, padding=1)).forward(x)
+    np.testing.assert_array_equal(y.reshape(-1), [0.25, 0.5, 0.75, 1])
+
+
+def test_padding_is_never_the_largest(bench):
+    y, _ = bench(MaxPool2d(3, 2, padding=1)).forward(np.full((1, 3, 3, 1), -7.0))
+    np.testing.assert_array_equal(y, np.full((1, 2, 2, 1), -7.0))
+
+
+@pytest.mark.parametrize("options", [{"stride": 2}, {"stride": 1}, {"stride": 2, "padding": 1}])
+@pytest.mark.parametrize("tile", [1, 40])
+def test_cutting_the_batch_changes_nothing(bench, monkeypatch, options, tile):
+    pool = bench(MaxPool2d(2, **options))
+    x = pool.draw(7, 4, 6, 2)
+    y, context = pool.forward(x)
+    dx = pool.layer.backward(context, y)
+    monkeypatch.setattr(max_pool, "TILE", tile)
+    parts, context = pool.forward(x)
+    np.testing.assert_array_equal(parts, y)
+    np.testing.assert_array_equal(pool.layer.backward(context, y), dx)
+
+
+@pytest.mark.parametrize("kind", [MaxPool2d, AveragePool2d])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_types_stay_what_they_are(bench, kind, dtype):
+    pool = bench(kind(3, 2, 1))
+    x = pool.draw(1, 4, 4, 2).astype(dtype)
+    y, context = pool.forward(x)
+    assert (y.dtype, pool.layer.backward(context, y).dtype) == (dtype, dtype)
 
 
 def test_largest_of_each_window(bench):
@@ -46,8 +103,9 @@ def test_the_first_of_a_tie_takes_the_gradient(bench):
 
 
 @pytest.mark.parametrize("stride", [2, 1])
-def test_no_rows(bench, stride):
-    bench(MaxPool2d(2, stride)).check_empty(4, 4, 3)
+@pytest.mark.parametrize("kind", [MaxPool2d, AveragePool2d])
+def test_no_rows(bench, kind, stride):
+    bench(kind(2, stride)).check_empty(4, 4, 3)
 
 
 def test_largest_window_there_is(bench):
@@ -59,8 +117,16 @@ def test_largest_window_there_is(bench):
     assert dx[0, 15, 15, 0] == dx.sum() == 1
 
 
-def test_windows_out_of_range_are_refused():
-    for window in (0, 17):
-        with pytest.raises(ValueError) as error:
-            MaxPool2d(window)
-        assert str(error.value) == f"window must be 1 to 16 pixels wide, found {window}"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((0,), "window must be at least 1 pixel down and across, found (0, 0)"),
+        ((17,), "window must be at most 16 pixels down and across, found (17, 17)"),
+        ((2, 0), "stride must be at least 1 down and across, found (0, 0)"),
+        ((3, 1, 2), "padding must be at most half the window (3, 3), found (2, 2)"),
+    ],
+)
+def test_what_cannot_be_is_named(options, message):
+    with pytest.raises(ValueError) as error:
+        MaxPool2d(*options)
+    assert str(error.value) == message

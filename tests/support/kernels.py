@@ -20,7 +20,9 @@ from mpitrain.ops import launch
 
 SEEDS = (0, 1, 2)  # natural, reversed, shuffled
 DTYPES = ("float32", "float64", "float16", "bfloat16")
+BARRIER = "__syncthreads();"
 GUARD = 64  # bytes on both sides
+GUARDS = np.random.default_rng(0)
 
 
 def dtype_of(name):
@@ -37,7 +39,11 @@ class Guarded:
         self.inside = slice(first, first + numbers.nbytes)
         self.array = self.room[self.inside].view(numbers.dtype).reshape(numbers.shape)
         self.array[...] = xp.asarray(numbers)
-        self.before = self.room.get()
+        # Anything but NaN, which arithmetic may give back bit by bit, and never twice the same.
+        around = GUARDS.integers(0, 256, self.room.nbytes, np.uint8)
+        around[self.inside] = self.room.get()[self.inside]
+        self.room.set(around)
+        self.before = around
 
     def numbers(self):
         """What the array holds now, on the host. AssertionError if anything beside it has changed."""
@@ -67,13 +73,18 @@ def count(file, text):
     return source(file).count(text)
 
 
+def without(text, part, nth):
+    """The text with its nth `part` left out."""
+    before, *rest = text.split(part)
+    assert len(rest) > nth, f"{part!r} stands there {len(rest)} times"
+    return part.join([before, *rest[:nth]]) + part.join(rest[nth:])
+
+
 @contextlib.contextmanager
-def mutated(file, old, new, nth=0):
-    """Within, ops launch the file's kernels with the nth `old` replaced by `new`."""
-    before, *rest = source(file).split(old)
-    assert len(rest) > nth, f"{file} has {len(rest)} times {old!r}"
-    text = old.join([before, *rest[:nth]]) + new + old.join(rest[nth:])
-    asked = launch.source
+def mutated(file, change):
+    """Within, ops launch the file's kernels from `change(source)`."""
+    asked, text = launch.source, change(source(file))
+    assert text != source(file), f"{file} is as it was"
     launch.source = lambda name: text if name == file else asked(name)
     try:
         _forget()

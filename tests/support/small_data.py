@@ -20,7 +20,7 @@ class SmallData:
         elif classes is None:
             self.targets = generator.standard_normal((count, 1)).astype(np.float32)
         self.shape = (3, 2) if kind == "table" else self.inputs.shape[1:]
-        self.rows = (7, 5)  # of a table's columns of ids
+        self.cardinalities = (7, 5)
 
     def batch(self, indices):
         inputs = self.inputs
@@ -41,6 +41,7 @@ def _series(generator, count):
 
 def _text(generator, count):
     text = generator.integers(97, 101, (count, 9))
+    text[:, 0] = np.arange(count)  # tells what comes
     return text[:, :-1], text[:, 1:]
 
 

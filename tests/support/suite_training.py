@@ -77,7 +77,7 @@ def test_data_of_another_kind_are_refused(world, fashion):
     with pytest.raises(UsageError) as failure:
         Trainer(world, config(), Text())
     assert str(failure.value) == (
-        "--data topics: text, expected images for model mlp; take other data, or a model for text ()"
+        "--data topics: text, expected images for model mlp; take other data, or a model for text (gpt)"
     )
 
 
@@ -111,7 +111,7 @@ def test_a_resumed_run_is_one_that_never_stopped(world, folder):
     if world.rank == 0:
         runs = [next(folder.glob(f"*-{name}")) for name in ("straight", "stopped")]
         states = [load_file(run / "state" / "checkpoint.safetensors") for run in runs]
-        assert np.array_equal(states[0]["optimiser.velocity"], states[1]["optimiser.velocity"])
+        assert np.array_equal(states[0]["update.optimiser.velocity"], states[1]["update.optimiser.velocity"])
         records = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
         timeless = [[strip_times(record) for record in records_of_run] for records_of_run in records]
         assert timeless[0] == timeless[1]

@@ -1,0 +1,84 @@
+"""Depthwise convolution: every channel by kernels of its own, place by place of the window.
+
+There is no sum over channels and so no matrix product: all is elementwise, a few images at a time so that the passes
+stay in the cache. `weight` is (kernel down, kernel across, 1, outputs), outputs a multiple of the channels; with m
+times as many, result o looks at channel o // m. Half types are computed in float32 and rounded once.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from mpitrain.memory import empty
+from mpitrain.ops.windows import Window, bordered, pad, places
+
+Array = Any
+
+TILE = 1 << 16  # elements of an image's part that go through all places while they are in the cache
+
+
+def depthwise(x: Array, weight: Array, window: Window) -> Array:
+    """(batch, height, width, channels) to (batch, windows down, windows across, outputs)."""
+    outputs = weight.shape[-1]
+    kernels = weight.reshape(window.places, outputs)
+    y = empty((len(x), *window.sides(x.shape[1:3]), outputs), x.dtype)
+    for images in _parts(y):
+        padded = pad(_repeated(x[images], outputs), window.padding)
+        total = y[images] if y.dtype == _wide(y) else empty(y[images].shape, _wide(y))
+        term = empty(total.shape, total.dtype)
+        total[...] = 0
+        for kernel, place in zip(kernels, places(padded, window), strict=True):
+            total += np.multiply(place, kernel, out=term, dtype=term.dtype)
+        if total.dtype != y.dtype:
+            y[images] = total
+    return y
+
+
+def depthwise_input_gradient(dy: Array, weight: Array, window: Window, shape: tuple[int, ...]) -> Array:
+    """The gradient of the images, of this shape, from that of the result."""
+    outputs = weight.shape[-1]
+    kernels = weight.reshape(window.places, outputs)
+    dx = empty(shape, dy.dtype)
+    for images in _parts(dy):
+        part = dy[images]
+        padded, within = bordered((len(part), *shape[1:3], outputs), _wide(dy), window.padding, 0, np)
+        term = empty(part.shape, padded.dtype)
+        within[...] = 0
+        for kernel, place in zip(kernels, places(padded, window), strict=True):
+            place += np.multiply(part, kernel, out=term, dtype=term.dtype)
+        same = outputs == shape[-1]
+        dx[images] = within if same else within.reshape(*within.shape[:3], shape[-1], -1).sum(axis=-1)
+    return dx
+
+
+def depthwise_weight_gradient(x: Array, dy: Array, gradient: Array, window: Window, accumulate: bool) -> None:
+    """Overwrite the gradient of the weight, or add to it."""
+    outputs = dy.shape[-1]
+    total = np.zeros((window.places, outputs), _wide(dy))
+    for images in _parts(dy):
+        part, padded = dy[images], pad(_repeated(x[images], outputs), window.padding)
+        term = empty(part.shape, total.dtype)
+        ones = np.ones(part.size // outputs, total.dtype)
+        for row, place in zip(total, places(padded, window), strict=True):
+            np.multiply(place, part, out=term, dtype=term.dtype)
+            row += ones @ term.reshape(-1, outputs)
+    total = total.reshape(gradient.shape)
+    gradient[...] = gradient + total if accumulate else total
+
+
+def _parts(y: Array) -> Iterator[slice]:
+    """The batch, a few images at a time."""
+    step = max(1, TILE * len(y) // max(1, y.size))
+    for start in range(0, len(y), step):
+        yield slice(start, start + step)
+
+
+def _repeated(x: Array, outputs: int) -> Array:
+    """Each channel as often as results look at it."""
+    return x if x.shape[-1] == outputs else np.repeat(x, outputs // x.shape[-1], axis=-1)
+
+
+def _wide(array: Array) -> Any:
+    """The type in which sums are taken."""
+    return np.dtype(np.float32) if array.dtype.itemsize == 2 else array.dtype
