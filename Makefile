@@ -25,7 +25,7 @@ BUSY := $(addprefix tests/,$(if $(filter mpich,$(MPI)),,cli/test_bench.py cli/te
 APART := $(addprefix tests/,test_install.py kernels/test_nvrtc.py against_torch recipes)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
-.PHONY: help train test test-plain test-jobs test-install test-cuda test-torch test-recipes test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench clean
+.PHONY: help train test test-plain test-jobs test-install test-cuda test-torch test-recipes test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench gpu-check clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -89,6 +89,9 @@ lint: $(VENV)/installed-lint  ## ruff, the layers of imports, types
 
 bench: $(VENV)/installed  ## measure anew what docs/performance.md tells: a quarter of an hour on a quiet machine
 	$(BIN)/python benchmarks/performance.py $(ARGS)
+
+gpu-check:  ## all that only a GPU can tell, with PYTHON=python3 as it is; writes docs/gpu-results.md
+	$(PYTHON) benchmarks/gpu_check $(ARGS)
 
 clean:  ## remove the environments and what tools left behind
 	rm -rf .venv .venv-mpich build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch_models import GPT
 
 from mpitrain.data import epoch_order, share
 from mpitrain.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU
@@ -90,37 +91,6 @@ def layer_by_layer(layers: Mapping[str, Any], values: Mapping[str, np.ndarray]) 
             value = value.reshape(-1, channels[-1], value.shape[1]).swapaxes(0, 1).reshape(value.shape)
         own[name].copy_(torch.from_numpy(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T))
     return network
-
-
-class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        batch, length, width = x.shape
-        qkv = self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        attended = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
-        return x + self.down(nn.functional.gelu(self.up(self.norm2(x)), approximate="tanh"))
-
-
-class GPT(nn.Module):
-    def __init__(self, classes: int, layers: int, width: int, heads: int, sequence: int):
-        super().__init__()
-        self.embed, self.positions = nn.Embedding(classes, width), nn.Embedding(sequence, width)
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        x = self.embed(ids) + self.positions.weight[: ids.shape[1]]
-        return self.norm(self.blocks(x)) @ self.embed.weight.T
 
 
 GPT_NAMES = {

@@ -6,6 +6,8 @@
 //
 // The NumPy twin is mpitrain/ops/adagrad.py. Both round after each operation, so this file wants a compiler that does not
 // contract any.
+//
+// Rounds after each operation: --fmad=false
 
 #include "flat.cuh"
 

@@ -10,6 +10,8 @@
 //
 // rate and floor hold the corrections of the moments; mpitrain/ops/adamw.py, the NumPy twin, tells how. Both round after
 // each operation, so this file wants a compiler that does not contract any.
+//
+// Rounds after each operation: --fmad=false
 
 #include "flat.cuh"
 

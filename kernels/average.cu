@@ -1,5 +1,7 @@
 // A moving average of a flat vector: average += take * (value - average), 12 bytes an element in float32. The NumPy twin is
 // mpitrain/ops/average.py. Both round after each operation, so this file wants a compiler that does not contract any.
+//
+// Rounds after each operation: --fmad=false
 
 #include "flat.cuh"
 

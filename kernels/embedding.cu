@@ -13,11 +13,7 @@
 // The NumPy twin is mpitrain/ops/embedding.py.
 
 #include "numbers.cuh"
-
-template <typename T, int N>
-struct alignas(N * sizeof(T)) Group {
-    T numbers[N];
-};
+#include "rows.cuh"
 
 template <typename T, int N>
 __device__ void gather(const T *table, const long long *ids, T *rows, long long places, long long count, int width) {

@@ -8,6 +8,8 @@
 //
 // correct and floor hold the corrections of the moments, as in adamw.cu. To keep the moves between the passes instead of
 // computing them twice would move as many bytes and take a vector more. The NumPy twin is mpitrain/ops/lamb.py.
+//
+// Rounds after each operation: --fmad=false
 
 #include "layers.cuh"
 

@@ -7,6 +7,8 @@
 //     ratio    = trust * |value| / (|scale * gradient| + weight_decay * |value|)
 //
 // The NumPy twin is mpitrain/ops/lars.py.
+//
+// Rounds after each operation: --fmad=false
 
 #include "layers.cuh"
 

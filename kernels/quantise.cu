@@ -4,6 +4,8 @@
 //     scale = max |x| / 127        code = x * (127 / max |x|), rounded to nearest, ties to even        x ~ code * scale
 //
 // All in float. A group whose numbers are all below 1e-30 is 0.
+//
+// Rounds after each operation: --fmad=false
 
 #include "flat.cuh"
 #include "warp.cuh"

@@ -10,6 +10,8 @@
 // reduction), so any grid will do (grid-stride loop), and a small one leaves the device to the computation that runs
 // beside. Where both vectors start on a 16-byte boundary, a thread takes 16 bytes of each at a time; the rest, and
 // slices that start elsewhere, go one by one: chunks of a schedule start anywhere.
+//
+// Rounds after each operation: --fmad=false
 
 #include "numbers.cuh"
 

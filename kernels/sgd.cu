@@ -8,6 +8,8 @@
 // The NumPy twin is mpitrain/ops/sgd.py. Both round after each multiplication and each addition, in this order, so this
 // file wants a compiler that does not contract them into fused multiply-adds (NVRTC --fmad=false, g++
 // -ffp-contract=off). That costs nothing: the step waits for memory, 20 bytes an element in float32.
+//
+// Rounds after each operation: --fmad=false
 
 #include "flat.cuh"
 

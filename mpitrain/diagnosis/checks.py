@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from mpitrain.diagnosis import job, machine
+from mpitrain.diagnosis import gpu, job, machine
 from mpitrain.diagnosis.report import Finding, Judgement, Report
 
-CHECKS: Mapping[str, Callable[[Report], Judgement]] = {
+CHECKS: Mapping[str, Callable[[Report], Judgement | None]] = {
     "Python": machine.python,
     "packages": machine.packages,
     "MPI library": job.library,
@@ -19,7 +19,8 @@ CHECKS: Mapping[str, Callable[[Report], Judgement]] = {
     "SLURM": machine.slurm,
     "BLAS": machine.blas,
     "half types": machine.halves,
-    "GPU": machine.gpu,
+    "GPU": gpu.gpu,
+    "between GPUs": gpu.between,
     "curves": machine.curves,
 }
 
@@ -30,4 +31,5 @@ OF_ONE, OF_MANY = "launch", "ranks"
 def diagnose(report: Report) -> list[Finding]:
     """All checks that apply, in the table's order."""
     skipped = OF_MANY if report.trial or report.here["started_by"] is None else OF_ONE
-    return [Finding(name, *check(report)) for name, check in CHECKS.items() if name != skipped]
+    said = {name: check(report) for name, check in CHECKS.items() if name != skipped}
+    return [Finding(name, *judgement) for name, judgement in said.items() if judgement is not None]

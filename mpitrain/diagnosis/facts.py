@@ -3,6 +3,7 @@
 A probe that raises is a finding, not an accident: its fact is None, and what it raised stands under "faults".
 """
 
+import json
 import os
 import platform
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.engines import cuda_probe
 from mpitrain.launch_environment import environment_rank
 from mpitrain.launcher import cores, survey
 
@@ -29,16 +31,19 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 SLURM_VARIABLES = ("SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_JOB_NUM_NODES", "SLURM_CPUS_PER_TASK")
 
 ASK_CUPY = """
+import json
 import cupy
 from cupy.cuda import runtime
-names = {runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())}
+count = runtime.getDeviceCount()
+names = {runtime.getDeviceProperties(number)["name"].decode() for number in range(count)}
 assert float(cupy.ones(3).sum()) == 3
+facts = {"count": count, "names": sorted(names), "version": cupy.__version__, "nccl": None, "nccl_fault": ""}
 try:
     from cupy.cuda import nccl
-    version = nccl.get_version()
-except ImportError:
-    version = "missing"
-print(runtime.getDeviceCount(), "x", ", ".join(sorted(names)) + ";", "NCCL", version)
+    facts["nccl"] = nccl.get_version()
+except (ImportError, RuntimeError) as error:
+    facts["nccl_fault"] = str(error)
+print(json.dumps(facts))
 """
 
 
@@ -114,9 +119,16 @@ def _gpu() -> str | None:
     return ", ".join(_answer("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()) or None
 
 
-def _cupy() -> str | None:
+def _cupy() -> dict[str, Any] | None:
     """What CuPy sees, asked in a process of its own since a broken driver may take its caller down; None without it."""
-    return _answer(sys.executable, "-c", ASK_CUPY).strip() if find_spec("cupy") else None
+    return json.loads(_answer(sys.executable, "-c", ASK_CUPY)) if find_spec("cupy") else None
+
+
+def _cuda_aware() -> str | None:
+    """Why the MPI library does not take addresses of GPUs; None if it does, or nobody needs to know: without CuPy, and
+    on all ranks but the first, which speaks for all."""
+    launched = environment_rank(os.environ)
+    return cuda_probe.obstacle() if find_spec("cupy") and not (launched and launched.rank) else None
 
 
 def _answer(*command: str) -> str:
@@ -145,5 +157,6 @@ PROBES: Mapping[str, Callable[[], Any]] = {
     "halves": _halves,
     "gpu": _gpu,
     "cupy": _cupy,
+    "cuda_aware": _cuda_aware,
     "matplotlib": lambda: _version("matplotlib"),
 }

@@ -79,17 +79,6 @@ def halves(report: Report) -> Judgement:
     return OK, "float16 and bfloat16 add"
 
 
-def gpu(report: Report) -> Judgement:
-    card, cupy, faults = report.here["gpu"], report.here["cupy"], report.here["faults"]
-    if cupy:
-        return OK, cupy
-    if "cupy" in faults:
-        return FAIL, f"CuPy does not work: {short(faults['cupy'])}", "CuPy and the driver must be of one CUDA version"
-    if card:
-        return NOTE, f"{card}, but CuPy is not installed: CPU only", 'pip install "mpitrain[cuda]"'
-    return OK, 'CuPy is not installed: CPU only (with an NVIDIA GPU: pip install "mpitrain[cuda]")'
-
-
 def curves(report: Report) -> Judgement:
     version = report.here["matplotlib"]
     if version is None:

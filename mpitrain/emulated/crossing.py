@@ -43,7 +43,7 @@ def wrap(x: Any) -> Any:
 
 def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Runs NumPy's function on what is inside; `out` is returned as it was given."""
-    for option in lacking.KEYWORDS.get(name, ()):
+    for option in lacking.keywords(name):
         if option in options:
             raise TypeError(f"{name}() got an unexpected keyword argument '{option}'")
     given = options.get("out")

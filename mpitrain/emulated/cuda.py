@@ -31,11 +31,10 @@ class Device:
     def __exit__(self, *failure: Any) -> None:
         return None
 
+    __hash__ = None  # type: ignore[assignment]  # as CuPy's
+
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Device) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(("emulated device", self.id))
 
     def __repr__(self) -> str:
         return f"<emulated device {self.id}>"

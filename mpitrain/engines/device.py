@@ -21,14 +21,18 @@ ForDevices: TypeAlias = "StreamWorld | AwareWorld | PinnedWorld"
 
 
 class DeviceWorld(World):
-    """`host` is the world of the same ranks; it remains its owner's. `devices` reaches their devices; `why` it does so
-    its way. Collective to make and close."""
+    """`host` is the world of the same ranks, and remains its owner's. What `make` makes of a copy of it reaches their
+    devices; `why` says why that way. Collective to make and close."""
 
-    def __init__(self, host: World, xp: ModuleType, devices: ForDevices, why: str):
-        self.host, self.xp, self.devices, self.why = host, xp, devices, why
+    def __init__(self, host: World, xp: ModuleType, make: Callable[[World], ForDevices], why: str):
+        own = host.split(0, host.rank)
+        assert own is not None
+        self.host, self.xp, self.devices, self.why = host, xp, make(own), why
+        self._make = make
+        self._owned: World | None = None  # the host's part, of a world that was split off
         self.rank, self.size, self.tuning = host.rank, host.size, host.tuning
         self.node, self.node_rank, self.node_size = host.node, host.node_rank, host.node_size
-        self.engine, self.engines = devices.engine, devices.engines
+        self.engine, self.engines = self.devices.engine, self.devices.engines
 
     def empty(self, count: int, dtype: Any = "float32") -> Array:
         """Memory of the device, as its pool gives it: aligned to 512 bytes."""
@@ -77,9 +81,21 @@ class DeviceWorld(World):
     def background(self, function: Callable[[], Any]) -> Work:
         return self.host.background(function)
 
+    def split(self, color: int | None, key: int = 0) -> "DeviceWorld | None":
+        """The same transport, among fewer."""
+        self.devices.set_out()
+        part = self.host.split(color, key)
+        if part is None:
+            return None
+        world = DeviceWorld(part, self.xp, self._make, self.why)
+        world._owned = part
+        return world
+
     def close(self) -> None:
         """The part that reaches devices. `host` stays open."""
         self.devices.close()
+        if self._owned is not None:
+            self._owned.close()
 
     def abort(self, code: int = 1) -> NoReturn:
         self.host.abort(code)

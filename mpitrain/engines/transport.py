@@ -10,6 +10,7 @@
 
 import os
 import platform
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -45,9 +46,7 @@ def reach_devices(host: World, device: Device, transport: str = "auto", piece_by
     if device.name == "cuda":
         _allow_sharing(host, device)
     name, why = _chosen(host, device, asked)
-    own = host.split(0, host.rank)
-    assert own is not None
-    return DeviceWorld(host, device.xp, _made(name, own, device.xp, piece_bytes), why)
+    return DeviceWorld(host, device.xp, partial(_made, name, device.xp, piece_bytes), why)
 
 
 def obstacle(name: str, host: World, device: Device) -> str | None:
@@ -83,7 +82,7 @@ def _chosen(host: World, device: Device, asked: str) -> tuple[str, str]:
     return name, missed or ("NCCL is there" if name == NCCL else "one rank: nothing travels")
 
 
-def _made(name: str, own: World, xp: ModuleType, piece_bytes: int) -> ForDevices:
+def _made(name: str, xp: ModuleType, piece_bytes: int, own: World) -> ForDevices:
     """`own` becomes its."""
     if name == NCCL:
         return NcclWorld(own, xp, _nccl(own, xp))

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.nn.activation import activated
@@ -77,10 +79,10 @@ class Linear(Layer):
         x, _ = context
         xp, dy = namespace(dy), _rows(self._before_activation(context, dy))
         dx = empty(x.shape, dy.dtype, xp)
-        if len(dy) > FEW_ROWS or self.outputs < len(dy):
+        if xp is not np or len(dy) > FEW_ROWS or self.outputs < len(dy):
             matmul(dy, self._weight().T, out=_rows(dx))
             return dx
-        # Turned: BLAS is up to a third faster when the few rows, and not the weight, are what it has to turn.
+        # Turned: a CPU's BLAS is up to a third faster when the few rows, and not the weight, are what it has to turn.
         turned = matmul(self._weight(), dy.T, out=empty((self.inputs, len(dy)), dy.dtype, xp))
         _rows(dx)[...] = turned.T
         return dx

@@ -11,7 +11,8 @@ The scratch is (keys, heads, queries), not (heads, queries, keys): the maximum a
 rows as long as all heads' queries, three times as fast as NumPy's maximum of each short row.
 
 Causal: query i sees the keys up to i + keys - queries, so that the last query sees all; a block of queries leaves out
-the keys that none of it sees. A mask (batch, keys) says which keys are real. A query that sees none gets 0.
+the keys that none of it sees. A mask (batch, keys) says which keys are real. A query that sees none gets 0. The CUDA
+twin is kernels/attention.cu; attention_launch.py launches it.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops import attention_launch
 
 Array = Any
 
@@ -46,6 +49,8 @@ def attention(
     queries) in float32, or float64 if q is. `mask` (batch, keys) is true for keys that may be seen.
     """
     _check(q, k, v, causal, mask)
+    if (xp := namespace(q)) is not np:
+        return attention_launch.forward(xp, q, k, v, scale, causal, mask)
     batch, queries, heads, _ = q.shape
     wide = np.result_type(q.dtype, np.float32)
     if wide != q.dtype:
@@ -83,6 +88,9 @@ def attention_backward(
     scale: float, causal: bool = False, mask: Array | None = None,
 ) -> None:  # fmt: skip
     """Write the gradients of q, k and v into `slopes`, given what the forward took and gave and dy, that of y."""
+    if (xp := namespace(q)) is not np:
+        attention_launch.backward(xp, q, k, v, y, logsumexp, dy, slopes, scale, causal, mask)
+        return
     wide = np.result_type(q.dtype, np.float32)
     if wide != q.dtype:
         dq, dk, dv = (empty(x.shape, wide) for x in slopes)

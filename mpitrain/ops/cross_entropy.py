@@ -9,18 +9,26 @@ section 7):
 so whoever has the softmax for the one has all but done the other. The softmax is that of row - max(row), of which no
 exponential overflows.
 
-On the CPU a tile of rows goes through all steps while it is in the cache.
+On the CPU a tile of rows goes through all steps while it is in the cache. On a device a block takes a row, see
+kernels/cross_entropy.cu.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.launch import launch
 
 Array = Any
 
-TILE = 1 << 15  # elements; logits, gradient and what NumPy buffers are half of a core's second-level cache
+TILE = 1 << 16  # elements; logits and gradient in float32 are half of a core's second-level cache
+
+# On a device a row waits in shared memory for the gradient, if two blocks with such rows find room in a multiprocessor
+# of an H100 (228 KiB, of which each block takes 1 KiB for itself).
+MOST_HELD = 112 << 10  # bytes
+PIECES = 4  # of 16 bytes for a thread, in rows that are long enough
 
 
 class CrossEntropy(NamedTuple):
@@ -37,8 +45,11 @@ def cross_entropy(
     """Of (rows, classes) logits and (rows,) integer labels; a row whose label is `ignore` counts for nothing.
 
     Right is a row whose largest logit, the first if there are several, is the label's. The loss is a Python float,
-    summed in float64, the count an int. Raises ValueError for labels that are no class.
+    summed in float64, the count an int; on a device both are arrays of no dimension. Raises ValueError for labels that
+    are no class; on a device the loss is NaN then.
     """
+    if namespace(logits) is not np:
+        return _on_gpu(logits, labels, scale, smoothing, ignore)
     rows, classes = logits.shape
     counted = np.ones(rows, bool) if ignore is None else labels != ignore
     labels = np.where(counted, labels, 0)
@@ -78,3 +89,28 @@ def _tile(
         gradient -= (scale * smoothing / classes * counted).astype(logits.dtype)[:, np.newaxis]
     gradient[every, labels] -= (scale * (1 - smoothing) * counted).astype(logits.dtype)
     return float(losses.sum(where=counted, dtype=np.float64)), int(((best == labels) & counted).sum())
+
+
+def _on_gpu(logits: Array, labels: Array, scale: float, smoothing: float, ignore: int | None) -> CrossEntropy:
+    xp, (rows, classes) = namespace(logits), logits.shape
+    logits, labels = xp.ascontiguousarray(logits), xp.ascontiguousarray(labels, np.int64)
+    wide: Any = np.float64 if logits.dtype == np.float64 else np.float32
+    gradient = empty(logits.shape, logits.dtype, xp)
+    losses, rights = empty((rows,), wide, xp), empty((rows,), np.int32, xp)
+
+    packed = classes * logits.itemsize % 16 == 0 and logits.data.ptr % 16 == gradient.data.ptr % 16 == 0
+    pieces = classes * logits.itemsize // 16 if packed else classes
+    threads = min(max(-(-pieces // (32 * PIECES)), 1) * 32, 1024)
+    limit = logits.device.attributes["MaxSharedMemoryPerBlockOptin"]
+    held = classes * logits.itemsize <= min(limit, MOST_HELD)
+    target = (wide(scale), wide(smoothing), np.int64(ignore or 0), np.int32(ignore is not None))
+    launch(
+        xp,
+        "cross_entropy.cu",
+        f"cross_entropy_{logits.dtype.name}",
+        rows,
+        threads,
+        (logits, labels, gradient, losses, rights, np.int32(classes), *target, np.int32(packed), np.int32(held)),
+        classes * logits.itemsize if held else 0,
+    )
+    return CrossEntropy(losses.sum(dtype=np.float64), rights.sum(dtype=np.int64), gradient)

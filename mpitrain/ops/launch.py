@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.kernel_source import source
 
 Array = Any
@@ -22,7 +23,7 @@ NULL = np.uint64(0)  # instead of an array: no address
 # What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, forbids fused multiply-adds.
 OPTIONS = ("--std=c++17",)
 ROUNDED = (
-    "adagrad.cu", "adamw.cu", "average.cu", "lamb.cu", "lars.cu", "lion.cu", "reduce.cu", "sgd.cu",
+    "adagrad.cu", "adamw.cu", "average.cu", "lamb.cu", "lars.cu", "lion.cu", "quantise.cu", "reduce.cu", "sgd.cu",
 )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def launch(
     if 0 in grid:
         return
     function = _function(xp, file, name)
-    if shared_bytes > max(SHARED, function.max_dynamic_shared_size_bytes):
+    if shared_bytes > SHARED and shared_bytes > function.max_dynamic_shared_size_bytes:  # asks the driver each time
         function.max_dynamic_shared_size_bytes = shared_bytes
     with next(argument for argument in args if isinstance(argument, xp.ndarray)).device:
         function(grid, block, args, shared_mem=shared_bytes)
@@ -59,8 +60,8 @@ def launch(
 
 def blocks(array: Array, count: int, threads: int = THREADS) -> int:
     """Blocks for a grid-stride loop over `count` things: a thread each, but no more than the array's device holds."""
-    device = array.device
-    return min(-(-count // threads), _multiprocessors(device) * max(RESIDENT // threads, 1))
+    most = _multiprocessors(namespace(array), array.device.id) * max(RESIDENT // threads, 1)
+    return min(-(-count // threads), most)
 
 
 def _shape(numbers: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -68,8 +69,8 @@ def _shape(numbers: int | tuple[int, ...]) -> tuple[int, ...]:
 
 
 @cache
-def _multiprocessors(device: Any) -> int:
-    return int(device.attributes["MultiProcessorCount"])
+def _multiprocessors(xp: ModuleType, device: int) -> int:
+    return int(xp.cuda.Device(device).attributes["MultiProcessorCount"])
 
 
 @cache

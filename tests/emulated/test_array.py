@@ -144,6 +144,8 @@ IMPLICIT = (
         (lambda a: memoryview(a), "memoryview: a bytes-like object is required, not 'ndarray'"),
         (lambda a: a.set(a), "Only numpy.ndarray can be set to cupy.ndarray"),
         (lambda a: xp.sum(a, where=a > 0), "sum() got an unexpected keyword argument 'where'"),
+        (lambda a: np.add(a, 1, where=a > 0), "add() got an unexpected keyword argument 'where'"),
+        (lambda a: a.max(initial=0), "max() got an unexpected keyword argument 'initial'"),
         (lambda a: xp.take(a, xp.asarray([0]), mode="clip"), "take() got an unexpected keyword argument 'mode'"),
     ],
 )
