@@ -20,16 +20,15 @@ SHARED = 48 << 10  # bytes of shared memory that a block may have without asking
 
 NULL = np.uint64(0)  # instead of an array: no address
 
-# What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, forbids fused multiply-adds.
+# What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, forbids fused multiply-adds
+# by a line of its own.
 OPTIONS = ("--std=c++17",)
-ROUNDED = (
-    "adagrad.cu", "adamw.cu", "average.cu", "lamb.cu", "lars.cu", "lion.cu", "quantise.cu", "reduce.cu", "sgd.cu",
-)  # fmt: skip
+ROUNDED = "// Rounds after each operation: --fmad=false"
 
 
 def options(file: str) -> tuple[str, ...]:
     """NVRTC's options for a file of `kernels/`."""
-    return (*OPTIONS, "--fmad=false") if file in ROUNDED else OPTIONS
+    return (*OPTIONS, "--fmad=false") if ROUNDED in source(file).splitlines() else OPTIONS
 
 
 def launch(
