@@ -18,7 +18,7 @@ ON_RANKS := tests/mpi
 # Without what every rank would load for nothing.
 AS_RANK  := --with-mpi $(addprefix -p no:,cacheprovider hypothesispytest xdist)
 # Plain tests that start jobs, or ask for the MPI library; of the commands MPICH's take doctor, which looks at it.
-JOBS := $(if $(filter mpich,$(MPI)),tests/cli/test_doctor.py,tests/cli) $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
+JOBS := $(if $(filter mpich,$(MPI)),tests/cli/test_doctor.py,tests/cli tests/benchmarks/test_gpu_check.py) $(addprefix tests/test_,check.py endings.py job.py mpi_harness.py stall.py traffic.py works_at_the_end.py)
 # Of those the ones whose ranks measure, or move much: one at a time, since a rank that shares its core spins in vain.
 BUSY := $(addprefix tests/,$(if $(filter mpich,$(MPI)),,cli/test_bench.py cli/test_bench_plot.py cli/test_bench_step.py cli/test_calibrate.py cli/test_tune.py) test_traffic.py)
 # What has a target of its own.

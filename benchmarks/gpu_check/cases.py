@@ -111,7 +111,10 @@ def _normalise(centred: bool) -> Callable[..., tuple[Array, ...]]:
 
 
 def _attention(causal: bool) -> Callable[..., tuple[Array, ...]]:
-    def call(q: Array, k: Array, v: Array, dy: Array) -> tuple[Array, ...]:
+    """Queries, keys and values are views of one array, as a network has them."""
+
+    def call(qkv: Array, dy: Array) -> tuple[Array, ...]:
+        q, k, v = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
         y, logsumexp = attention(q, k, v, 0.25, causal)
         slopes = like(q), like(k), like(v)
         attention_backward(q, k, v, y, logsumexp, dy, slopes, 0.25, causal)
@@ -159,12 +162,18 @@ def _embedding(table: Array, ids: Array) -> tuple[Array, ...]:
     return rows, gradient
 
 
+def _embedding_of_a_column(table: Array, ids: Array, dy: Array) -> tuple[Array, ...]:
+    rows, gradient = gather(table, ids[:, 3]), like(table)
+    scatter_add(gradient, ids[:, 3], dy[:, 1], False)
+    return rows, gradient
+
+
 def _matmul(a: Array, b: Array) -> Array:
     return matmul(a, b, namespace(a).empty((a.shape[0], b.shape[1]), a.dtype))
 
 
 def _rotate(x: Array) -> Array:
-    rotate(x, 10_000.0)
+    rotate(x[:, :, 1], 10_000.0)
     return x
 
 
@@ -189,11 +198,12 @@ CASES = (
     Case("RMS norm", ALL, lambda n: (n(ROWS, WIDTH), n(WIDTH), n(WIDTH), n(ROWS, WIDTH)), _normalise(False)),
     Case("cross-entropy", ALL, lambda n: (n(ROWS, WIDTH), n.whole(WIDTH, ROWS)), _cross_entropy),
     *(
-        Case(f"attention, {name}", ALL, lambda n: tuple(n(2, 3, 37, 16) for _ in range(4)), _attention(causal))
+        Case(f"attention, {name}", ALL, lambda n: (n(2, 37, 3, 5, 16), n(2, 37, 5, 16)), _attention(causal))
         for name, causal in (("causal", True), ("whole", False))
     ),
-    Case("rotary positions", ALL, lambda n: (n(2, 37, 3, 16),), _rotate),
+    Case("rotary positions", ALL, lambda n: (n(2, 37, 3, 5, 16),), _rotate),
     Case("embedding", ALL, lambda n: (n(50, 33), n.whole(50, 4, 9)), _embedding),
+    Case("embedding of a column", ALL, lambda n: (n(50, 33), n.whole(50, 40, 9), n(40, 3, 33)), _embedding_of_a_column),
     Case("dropout", ALL, lambda n: (n(ROWS, WIDTH), n(ROWS, WIDTH)), _dropout),
     Case("im2col, col2im", ALL, lambda n: (n(*IMAGES),), _columns),
     Case("depthwise convolution", ALL, lambda n: (n(*IMAGES), n(3, 3, 1, IMAGES[-1])), _depthwise),

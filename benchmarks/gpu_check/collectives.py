@@ -1,4 +1,4 @@
-"""Collectives on data of devices, by NCCL and by the other transports: on 1 rank, and if there is an MPI on 2 and 4.
+"""NCCL's own allreduce and our schedules over NCCL: on 1 rank, and if there is an MPI on 2 and 4.
 
 They may share one GPU, and then talk by sockets: this says what is right, not what is fast.
 """

@@ -9,7 +9,7 @@ from row import FAILED, Row, table
 
 HEAD = """# What a GPU told
 
-Written by `make gpu-check`, which says how: [benchmarks/gpu_check](../benchmarks/gpu_check/__main__.py). Parity is the
+Written by `make gpu-check`, which says how: [benchmarks/gpu_check](../benchmarks/gpu_check/check.py). Parity is the
 largest difference to NumPy on the same numbers, relative to the largest number; bandwidth counts the bytes that must be
 moved, and a copy on the device reads and writes; ranks that share a GPU say what is right, not what is fast.
 """

@@ -25,6 +25,7 @@ def rows(device: Device) -> Iterator[Row]:
                 worst = difference(case, dtype, device)
                 results[name] = f"{worst:.0e}"
                 right = worst <= TOLERANCE[name]
+                results[name] += "" if right else f" > {TOLERANCE[name]:.0e}"
             except Exception as error:
                 results[name], right = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160]}", False
             if not right:

@@ -27,7 +27,7 @@ def gather(table: Array, ids: Array) -> Array:
     xp, (count, width) = namespace(table), table.shape
     rows = empty((*ids.shape, width), table.dtype, xp)
     if xp is not np:
-        ids = ids.astype(np.int64, copy=False)
+        ids = xp.ascontiguousarray(ids, np.int64)
         grid = blocks(table, -(-rows.nbytes // 16))
         args = (table, ids, rows, np.int64(ids.size), np.int64(count), np.int32(width))
         launch(xp, FILE, f"embedding_gather_{table.dtype.name}", grid, THREADS, args)
@@ -49,7 +49,9 @@ def scatter_add(gradient: Array, ids: Array, rows: Array, accumulate: bool) -> N
     order = xp.argsort(ids, kind="stable")
     ordered = ids[order]
     if xp is not np:
-        _scatter_on_device(gradient, ordered.astype(np.int64, copy=False), order, rows, accumulate)
+        _scatter_on_device(
+            gradient, xp.ascontiguousarray(ordered, np.int64), order, xp.ascontiguousarray(rows), accumulate
+        )
         return
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     wide = np.result_type(rows.dtype, np.float32)

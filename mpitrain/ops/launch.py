@@ -20,8 +20,8 @@ SHARED = 48 << 10  # bytes of shared memory that a block may have without asking
 
 NULL = np.uint64(0)  # instead of an array: no address
 
-# What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, forbids fused multiply-adds
-# by a line of its own.
+# What NVRTC is told. A file whose kernels must round as NumPy does, after each operation, says so in a line of its own:
+# it forbids fused multiply-adds.
 OPTIONS = ("--std=c++17",)
 ROUNDED = "// Rounds after each operation: --fmad=false"
 

@@ -45,7 +45,7 @@ class Update:
         clipped = clip_norm(gradients, self.limit, 1 / self.scale)
         finite = bool(np.isfinite(to_host(clipped.norm)).all())
         if self.loss_scale is not None:
-            finite = bool(self.world.allreduce(np.array([finite]), "min")[0])
+            finite = bool(self.world.allreduce(np.array([int(finite)]), "min")[0])
             self.loss_scale = self.loss_scale.after(finite)
             self.skipped += not finite
         if not finite:
