@@ -49,5 +49,6 @@ def test_a_spill_is_seen():
 
 def test_the_kernels_are_those_of_the_cpu():
     found = compile_(source("sgd.cu"), options("sgd.cu"), "sm_90")
-    assert set(found) == {"sgd_float32", "sgd_float64"}
+    types = "float64_float64 float32_float32 float32_float16 float32_bfloat16 float16_float16 bfloat16_bfloat16"
+    assert set(found) == {f"sgd_{name}" for name in types.split()}
     assert all(8 < memory.registers < 256 and memory.shared == 0 for memory in found.values())
