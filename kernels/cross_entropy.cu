@@ -1,18 +1,19 @@
-// Softmax and cross-entropy, forward and backward in one launch: a block takes a row of logits and gives its loss, whether
-// it is right, and its gradient. The NumPy twin is mpitrain/ops/cross_entropy.py.
+// Softmax and cross-entropy, forward and backward in one launch: a block takes a row of logits and gives its loss,
+// whether it is right, and its gradient. The NumPy twin is mpitrain/ops/cross_entropy.py.
 //
 //     loss = log(sum_j exp(x_j - m)) + (m - x_label) - smoothing / classes sum_j (x_j - x_label),   m = max_j x_j
 //     gradient_j = scale (exp(x_j - m) / sum - (1 - smoothing) [j is the label] - smoothing / classes)
 //
-// The row is read once. Maximum and sum come from that one pass ("online", Milakov & Gimelshein 2018): a sum of
-// exp(x_j - m) is still good for a larger m when multiplied by exp(m - larger). Meanwhile each thread puts its numbers
+// The row is read once. Maximum and sum come from that one pass ("online", Milakov & Gimelshein 2018), since a sum of
+// exp(x_j - m) becomes that of a larger m when multiplied by exp(m - larger). Meanwhile each thread puts its numbers
 // into shared memory (`held`), from where it takes them again for the gradient: nobody else's, so there is no barrier. A
-// row that is too long for that is read twice. Where rows lie on 16-byte boundaries (`packed`), a thread takes 16 bytes at
-// a time. How one gets here, step by step: kernels/ladder/cross_entropy_1.cu and so on.
+// row that is too long for that is read twice. Where rows lie on 16-byte boundaries (`packed`), a thread takes 16 bytes
+// at a time. How one gets here, step by step: kernels/ladder/cross_entropy_1.cu and so on.
 //
 // A label that is no class gives NaN, loss and gradient: the device cannot raise an error.
 
 #include "numbers.cuh"
+#include "group.cuh"
 #include "functions.cuh"
 
 // What is known of a part of a row.
@@ -55,8 +56,8 @@ __device__ __forceinline__ Tally<W> over_block(Tally<W> tally) {
     return tally;
 }
 
-// exp(x - base). Two of them a number are much for two bytes: half types take the short way, a fused multiply-add and the
-// device's own power of 2, whose error they do not see.
+// exp(x - base). Two of them a number are much for two bytes: half types take the short way, a fused multiply-add and
+// the device's own power of 2, whose error they do not see.
 template <typename T>
 __device__ __forceinline__ wide<T> power(wide<T> x, wide<T> base) {
     const float octaves = 1.4426950408889634f;  // log2(e)
@@ -65,11 +66,6 @@ __device__ __forceinline__ wide<T> power(wide<T> x, wide<T> base) {
     else
         return exponential(x - base);
 }
-
-template <typename T, int length>
-struct alignas(length * sizeof(T)) Group {
-    T numbers[length];
-};
 
 template <typename T, int length>
 __device__ void cross_entropy(const T *__restrict__ logits, T *__restrict__ gradient, wide<T> *loss, int *right,
@@ -118,7 +114,8 @@ __device__ void cross_entropy(const T *__restrict__ logits, T *__restrict__ grad
     }
     // The label's own gradient once more, by the thread that has just written it.
     if (threadIdx.x == label / length % blockDim.x) {
-        gradient[label] = narrow<T>(power<T>(of_label, tally.largest) * factor - scale * even - scale * (1 - smoothing));
+        const W target = scale * even + scale * (1 - smoothing);
+        gradient[label] = narrow<T>(power<T>(of_label, tally.largest) * factor - target);
         *loss = logarithm(tally.sum) + (tally.largest - of_label) - even * tally.above_label;
         *right = tally.largest == of_label && tally.first == label;
     }
