@@ -25,38 +25,39 @@ TILE = 1 << 16  # elements of an image's part that go through all places while t
 def depthwise(x: Array, weight: Array, window: Window) -> Array:
     """(batch, height, width, channels) to (batch, windows down, windows across, outputs)."""
     outputs = weight.shape[-1]
-    kernels = weight.reshape(window.places, outputs)
     y = empty((len(x), *window.sides(x.shape[1:3]), outputs), x.dtype, namespace(x))
     if namespace(x) is not np:
         _launch("depthwise", (x, weight, y), y, window, x.shape, outputs)
         return y
+    kernels = _kernels(weight, window, y.shape[2])
     for images in _parts(y):
         padded = pad(_repeated(x[images], outputs), window.padding)
-        total = y[images] if y.dtype == _wide(y) else empty(y[images].shape, _wide(y))
-        term = empty(total.shape, total.dtype)
+        sums = y[images] if y.dtype == _wide(y) else empty(y[images].shape, _wide(y))
+        total, term = _lines(sums, window), _lines(empty(sums.shape, sums.dtype), window)
         total[...] = 0
         for kernel, place in zip(kernels, places(padded, window), strict=True):
-            total += np.multiply(place, kernel, out=term, dtype=term.dtype)
-        if total.dtype != y.dtype:
-            y[images] = total
+            total += np.multiply(_lines(place, window), kernel, out=term, dtype=term.dtype)
+        if sums.dtype != y.dtype:
+            y[images] = sums
     return y
 
 
 def depthwise_input_gradient(dy: Array, weight: Array, window: Window, shape: tuple[int, ...]) -> Array:
     """The gradient of the images, of this shape, from that of the result."""
     outputs = weight.shape[-1]
-    kernels = weight.reshape(window.places, outputs)
     dx = empty(shape, dy.dtype, namespace(dy))
     if namespace(dy) is not np:
         _launch("depthwise_input_gradient", (dy, weight, dx), dx, window, shape, outputs)
         return dx
+    kernels = _kernels(weight, window, dy.shape[2])
     for images in _parts(dy):
-        part = dy[images]
+        part = _lines(dy[images], window)
         padded, within = bordered((len(part), *shape[1:3], outputs), _wide(dy), window.padding, 0, np)
         term = empty(part.shape, padded.dtype)
         within[...] = 0
         for kernel, place in zip(kernels, places(padded, window), strict=True):
-            place += np.multiply(part, kernel, out=term, dtype=term.dtype)
+            line = _lines(place, window)
+            line += np.multiply(part, kernel, out=term, dtype=term.dtype)
         same = outputs == shape[-1]
         dx[images] = within if same else within.reshape(*within.shape[:3], shape[-1], -1).sum(axis=-1)
     return dx
@@ -110,6 +111,20 @@ def _parts(y: Array) -> Iterator[slice]:
     step = max(1, TILE * len(y) // max(1, y.size))
     for start in range(0, len(y), step):
         yield slice(start, start + step)
+
+
+def _lines(images: Array, window: Window) -> Array:
+    """A view in which a row of pixels is one axis, where neighbouring windows look at neighbouring pixels.
+
+    So the passes' inner loops are over rows, not over the channels of a pixel.
+    """
+    return images.reshape(*images.shape[:2], -1) if window.stride[1] == 1 else images
+
+
+def _kernels(weight: Array, window: Window, width: int) -> Array:
+    """For each place of the window a number for each result of a pixel, or of a row of them as in `_lines`."""
+    kernels = weight.reshape(window.places, -1)
+    return np.tile(kernels, width) if window.stride[1] == 1 else kernels
 
 
 def _repeated(x: Array, outputs: int) -> Array:
