@@ -101,6 +101,33 @@ def test_what_is_only_moved_may_be_of_any_type(worlds, transport):
         assert_same(world.bcast(buffer, algorithm="binomial_tree").get(), data)
 
 
+def test_the_host_waits_for_nothing(worlds):
+    """From the start to the wait, whatever the algorithm: no number comes to the host in between."""
+    world = worlds["nccl"]
+    for algorithm in ("auto", *CATALOGUE["allreduce"]):
+        plan = world.plan("allreduce", xp.ones(1003), algorithm=algorithm)
+        before = xp.synchronisations()
+        result = plan.start().wait()
+        assert xp.synchronisations() == before
+        assert (result.get() == world.size).all()
+        plan.free()
+
+
+def test_any_operation_on_the_host_and_kernels_on_devices(worlds):
+    def last(left, right):
+        return right
+
+    for algorithm in ("auto", "linear"):
+        got = worlds["staged"].allreduce(xp.full(3, float(worlds["staged"].rank)), last, algorithm=algorithm)
+        assert got.tolist() == [worlds["staged"].size - 1] * 3
+    if worlds["nccl"].size > 1:
+        known = "sum, prod, min, max, mean"
+        with pytest.raises(TypeError, match=f"^op 'last' on a device: expected one of {known}, which are kernels$"):
+            worlds["nccl"].allreduce(xp.ones(3), last)
+        with pytest.raises(TypeError, match=r"^reduce on a device: expected one of float64, .*int64; found int8$"):
+            worlds["nccl"].allreduce(xp.ones(3, "int8"), algorithm="ring")
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_gossip_is_a_mean(worlds, transport):
     world = worlds[transport]
