@@ -56,7 +56,8 @@ class ndarray(NDArrayOperatorsMixin):
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> Any:
         """A copy on the host; or `out`, of the same shape and dtype, with these numbers."""
-        _waits()
+        if blocking:
+            _waits()
         if out is None:
             return np.array(self._host, order=order)  # type: ignore[call-overload]
         if out.dtype != self.dtype or out.shape != self.shape:
