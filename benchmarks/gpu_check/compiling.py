@@ -1,4 +1,4 @@
-"""Every CUDA source through the device's own compiler, some at once. What it makes is kept for the parts that follow."""
+"""Every CUDA source through the device's own compiler, some at once. What it makes is kept for the later parts."""
 
 import os
 import time
