@@ -51,11 +51,11 @@ def input_gradient(dy: Array, weight: Array, window: Window, groups: int, shape:
     dx = empty(shape, dy.dtype, xp)
     turned = _matrices(weight, groups).swapaxes(1, 2)
     windows, inner = dy.shape[1] * dy.shape[2], turned.shape[2]
-    step = images_at_once(len(dy), groups * windows * inner)
-    scratch = empty((groups, step * windows, inner), dy.dtype, xp)
+    step = images_at_once(dy, groups * windows * inner)
+    scratch = empty((groups * step * windows * inner,), dy.dtype, xp)
     for start in range(0, len(dy), step):
         part = dy[start : start + step]
-        product = scratch[:, : len(part) * windows]
+        product = scratch[: groups * len(part) * windows * inner].reshape(groups, -1, inner)
         add_columns(matmul(_rows(part, groups), turned, out=product), dx[start : start + step], window)
     return dx
 

@@ -76,9 +76,10 @@ def scalars(dtype: Any, *numbers: float) -> list[Array]:
 
 def read(gradient: Array, scale: Array, out: Array) -> Array:
     """A tile's gradient times `scale` in the type of `out`: in `out`, or the gradient itself where it is that."""
-    if gradient.dtype == out.dtype and scale == 1:
-        return gradient
-    return np.multiply(gradient, scale, out=out)
+    if gradient.dtype != out.dtype:
+        np.copyto(out, gradient)  # the conversion alone is fast, within a multiplication it is not
+        gradient = out
+    return gradient if scale == 1 else np.multiply(gradient, scale, out=out)
 
 
 def add_decay(slope: Array, value: Array, decay: Array, decayed: Spans, tile: slice, out: Array, spare: Array) -> Array:

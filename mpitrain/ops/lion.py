@@ -51,8 +51,8 @@ def lion_step(
         np.multiply(first, blend, out=move)
         np.multiply(slope, mix, out=spare)
         np.add(move, spare, out=move)
-        np.sign(move, out=move)
-        np.multiply(move, rate, out=move)
+        np.sign(move, out=spare)  # in place it takes ten times as long
+        np.multiply(spare, rate, out=move)
         if weight_decay:
             for piece in decayed.within(tile):
                 np.multiply(value[piece], shrink, out=value[piece])

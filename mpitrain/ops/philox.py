@@ -2,7 +2,7 @@
 
 A key of 64 bits picks a sequence, a counter of 128 bits a place in it, and ten rounds of multiplying and mixing turn
 the counter into four words of 32 bits. There is no state: whoever knows the place has the number, on any rank, in any
-order. The words are those of the authors' library Random123, and of the CUDA twin in kernels/dropout.cu.
+order. The words are those of the authors' library Random123, and of the CUDA twin, kernels/philox.cuh.
 """
 
 import hashlib

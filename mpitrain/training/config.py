@@ -72,6 +72,9 @@ class Config:
     precision
         Numbers in the network: fp32, or tf32 (products by tensor cores, on cuda), bf16, fp16 with parameters kept in
         float32.
+    graphs
+        Record the pass of the network over a batch as a CUDA graph, and launch it as a whole: for networks whose
+        kernels are shorter than their launches. Gradients set out after it, not during it.
     algorithm
         Allreduce algorithm of the gradients: auto, library (MPI's own), or any that `mpitrain prove allreduce` names,
         such as ring, halving_doubling or direct.
@@ -144,6 +147,7 @@ class Config:
     seed: Whole = 0
     device: Literal["cpu", "cuda", "emulated"] = "cpu"
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    graphs: Annotated[bool, Parameter(negative="")] = False
     algorithm: str = "auto"
     engine: Engine = "auto"
     tuning: Annotated[Path | None, Parameter(negative="")] = None

@@ -69,13 +69,16 @@ def test_eight_bits(name, group):
         vector = numbers_of(count, name)
         vector[group : 2 * group] = 0
         expected = quantise(vector, group)
+        rough = quantise(vector, group, (1, 2), 3)
         back = dequantise(expected, np.empty_like(vector), group)
         for seed in SEEDS:
             on_device, out = guarded(vector, seed), unwritten((count,), vector.dtype, seed // 2)
             with thread_order(seed):
                 quantised = quantise(on_device.array, group)
+                by_chance = quantise(on_device.array, group, (1, 2), 3)
                 dequantise(Quantised(*map(xp.asarray, expected)), out.array, group)
             np.testing.assert_array_equal(quantised.codes.get(), expected.codes)
+            np.testing.assert_array_equal(by_chance.codes.get(), rough.codes)
             np.testing.assert_array_equal(quantised.scales.get(), expected.scales)
             np.testing.assert_array_equal(out.numbers(), back)
             on_device.numbers()

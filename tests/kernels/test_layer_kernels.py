@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mpitrain.emulated as xp
-from kernels import SEEDS, dtype_of, guarded, mutated, thread_order
+from kernels import SEEDS, dtype_of, guarded, mutated, thread_order, without
 from mpitrain.emulated import LaunchError
 from mpitrain.ops import chunks
 from mpitrain.ops.chunks import Layers
@@ -107,7 +107,7 @@ def test_the_barrier_cannot_go():
     wrong = False
     expected = [vector.copy() for vector in vectors]
     step(*expected, layers=Layers(SPANS, COUNT))
-    with mutated("lars.cu", "__syncthreads();", "", nth=1):
+    with mutated("lars.cu", lambda text: without(text, "__syncthreads();", 1)):
         for seed in SEEDS:
             on_device = [xp.asarray(vector) for vector in vectors]
             with thread_order(seed):

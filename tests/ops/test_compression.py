@@ -85,6 +85,31 @@ def test_eight_bits_by_hand():
     np.testing.assert_allclose(out, [127, 0, 2, 2, 0, 0, 0, 0, -3], rtol=1e-6)
 
 
+@pytest.mark.parametrize("group", [3, 256])
+def test_rounded_by_chance_the_mean_is_right(group):
+    """Over many steps; and no number moves by a whole level."""
+    vector = np.random.default_rng(0).standard_normal(1003).astype(np.float32)
+    steps, total = 400, np.zeros(1003)
+    for step in range(steps):
+        quantised = quantise(vector, group, (1, 2), step)
+        out = dequantise(quantised, np.empty(1003), group)
+        levels = np.repeat(quantised.scales, group)[:1003]
+        assert (np.abs(out - vector) <= levels * 1.0001).all()
+        total += out
+    # The mean of `steps` draws deviates by at most half a level / sqrt(steps), and all of 1003 by less than 5 of these.
+    assert (np.abs(total / steps - vector) <= 5 * levels / 2 / steps**0.5).all()
+
+
+def test_chances_hang_on_place_key_and_step_alone():
+    vector = np.full(1003, 0.3, np.float32)
+    vector[::100] = 127  # so that all groups have one scale
+    codes = quantise(vector, 100, (1, 2), 3).codes
+    np.testing.assert_array_equal(quantise(vector, 500, (1, 2), 3).codes, codes)
+    for key, step in (((1, 3), 3), ((2, 2), 3), ((1, 2), 4)):
+        assert (quantise(vector, 100, key, step).codes != codes).mean() > 0.3
+    assert 0.25 < (codes == 1).mean() < 0.35
+
+
 def test_what_is_no_vector_of_floats_is_refused():
     matrix, signs, quantised = np.zeros((2, 2)), pack_signs(np.zeros(3)), quantise(np.zeros(3))
     for name, call in (
