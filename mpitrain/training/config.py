@@ -33,8 +33,9 @@ class Config:
     batch_norm
         Over the samples of all ranks (sync), or of each rank alone (local) (resnet20, resnet56, wav).
     data
-        Data set: embedded are fashion, topics, vowels and lectures; mnist, idx, cifar10, cifar100, arrays,
-        safetensors, drive, text, series, wav and ratings are read from --data-dir. Default: the model's own.
+        Data set: embedded are fashion, topics, vowels and lectures; road is drawn, not filmed; mnist, idx, cifar10,
+        cifar100, arrays, safetensors, drive, wav, text, series and ratings are read from --data-dir. Default: the
+        model's own.
     data_dir
         Folder or file of the data.
     batch
@@ -119,10 +120,15 @@ class Config:
             "topics",
             "vowels",
             "lectures",
+            "road",
             "mnist",
             "idx",
             "cifar10",
             "cifar100",
+            "arrays",
+            "safetensors",
+            "drive",
+            "wav",
             "text",
             "series",
             "ratings",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mpitrain.emulated as xp
+from kernels import dtype_of
 from mpitrain.nn import (
     AveragePool2d,
     BatchNorm,
@@ -54,13 +55,13 @@ def run(module, layer, shape, dtype, training):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float16", 5e-3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float16", 5e-3), ("bfloat16", 4e-2)])
 @pytest.mark.parametrize("training", [True, False])
 def test_numbers_are_the_cpus(name, dtype, tolerance, training):
-    make, shape = LAYERS[name]
+    (make, shape), dtype = LAYERS[name], dtype_of(dtype)
     for batch in (shape[0], 0):
         expected = run(np, make(), (batch, *shape[1:]), dtype, training)
         for one, other in zip(run(xp, make(), (batch, *shape[1:]), dtype, training), expected, strict=True):
             assert one.dtype == other.dtype
-            largest = np.abs(other).max(initial=1e-3)
+            largest = np.abs(other.astype(float)).max(initial=1e-3)
             np.testing.assert_allclose(one.astype(float), other.astype(float), rtol=0, atol=tolerance * largest)
