@@ -46,9 +46,10 @@ def generate(
     text = prompt.encode()
     if not text:
         raise UsageError("--prompt: expected some text to begin with, found none")
+    model = _model(run)
     write = sys.stdout.buffer.write if hasattr(sys.stdout, "buffer") else lambda more: sys.stdout.write(more.decode())
     write(text)
-    for byte in _bytes(_model(run), text, temperature, top, np.random.default_rng(seed), nbytes):
+    for byte in _bytes(model, text, temperature, top, np.random.default_rng(seed), nbytes):
         write(bytes([byte]))
         sys.stdout.flush()
     write(b"\n")
