@@ -93,3 +93,14 @@ def test_too_long_a_sequence(bench):
     with pytest.raises(ValueError) as error:
         bench(LearnedPositions(5, 2)).layer.forward(np.zeros((1, 6, 2)), Call(False))
     assert str(error.value) == "a sequence of 6: expected at most 5, for which there are positions"
+
+
+def test_the_head_may_share_its_table(bench, slope):
+    """The gradient of the table is the head's and, on top of it, the embedding's."""
+    head = Linear(3, 5, bias=False, transposed=True)
+    network = bench(Sequential({"head.weight": "embed.weight"}, embed=Embedding(5, 3), head=head))
+    y, context = network.forward(IDS)
+    dy = network.draw(*y.shape)
+    network.layer.backward(context, dy)
+    assert len(network.values) == 15
+    network.close(network.gradients, slope(lambda: float((network.forward(IDS)[0] * dy).sum()), network.values))
