@@ -32,15 +32,15 @@ def direct(x: Array, weight: Array, window: Window) -> Array:
         _launch("direct", (x, weight, y), y, window, x.shape, (inputs, outputs))
         return y
     for images in _parts(y):
-        padded = pad(x[images], window.padding)
-        sums = y[images] if y.dtype == _wide(y) else empty(y[images].shape, _wide(y))
-        total, term = _lines(sums, window), _lines(empty(sums.shape, sums.dtype), window)
-        total[...] = 0
+        padded = pad(np.ascontiguousarray(x[images], _wide(x)), window.padding)
+        sums = y[images] if y.dtype == padded.dtype else empty(y[images].shape, padded.dtype)
         for channel in range(inputs):
-            seen = _seen(padded, channel, inputs, outputs)
-            kernels = _kernels(weight, channel, window, y.shape[2])
-            for kernel, place in zip(kernels, places(seen, window), strict=True):
-                total += np.multiply(_lines(place, window), kernel, out=term, dtype=term.dtype)
+            seen = _places(_seen(padded, channel, inputs, outputs), window)
+            kernels, total = _kernels(weight, channel, window, y.shape[2]), sums.reshape(seen.shape[2:])
+            if channel == 0:
+                np.einsum("abnhrc,abc->nhrc", seen, kernels, out=total)
+            else:
+                total += np.einsum("abnhrc,abc->nhrc", seen, kernels)
         if sums.dtype != y.dtype:
             y[images] = sums
     return y
@@ -54,16 +54,17 @@ def direct_input_gradient(dy: Array, weight: Array, window: Window, shape: tuple
         _launch("direct_input_gradient", (dy, weight, dx), dx, window, shape, (inputs, outputs))
         return dx
     groups = shape[-1] // inputs
+    down, across = (reach - 1 - padding for reach, padding in zip(window.reach, window.padding, strict=True))
+    if window.stride == (1, 1) and min(down, across) >= 0 and groups == outputs == shape[-1]:
+        return direct(dy, weight[::-1, ::-1], window._replace(padding=(down, across)))
     for images in _parts(dy):
-        part = _lines(dy[images], window)
-        padded, within = bordered((len(part), *shape[1:3], outputs), _wide(dy), window.padding, 0, np)
-        term = empty(part.shape, padded.dtype)
+        part = dy[images].astype(_wide(dy), copy=False)
+        padded, within = bordered((len(part), *shape[1:3], outputs), part.dtype, window.padding, 0, np)
+        term = empty(part.shape, part.dtype)
         for channel in range(inputs):
             within[...] = 0
-            kernels = _kernels(weight, channel, window, dy.shape[2])
-            for kernel, place in zip(kernels, places(padded, window), strict=True):
-                line = _lines(place, window)
-                line += np.multiply(part, kernel, out=term, dtype=term.dtype)
+            for kernel, place in zip(weight[:, :, channel].reshape(-1, outputs), places(padded, window), strict=True):
+                place += np.multiply(part, kernel, out=term, dtype=term.dtype)
             own = dx[images][..., channel::inputs]
             own[...] = within if groups == outputs else within.reshape(*within.shape[:3], groups, -1).sum(axis=-1)
     return dx
@@ -75,17 +76,14 @@ def direct_weight_gradient(x: Array, dy: Array, gradient: Array, window: Window,
     if namespace(dy) is not np:
         total = _weight_gradient_on_device(x, dy, window, inputs).reshape(gradient.shape)
     else:
-        total = np.zeros((window.places, inputs, outputs), _wide(dy))
+        total = np.zeros(gradient.shape, _wide(dy))
         for images in _parts(dy):
-            part, padded = dy[images], pad(x[images], window.padding)
-            term = empty(part.shape, total.dtype)
-            ones = np.ones(part.size // outputs, total.dtype)
+            part = dy[images].astype(total.dtype, copy=False)
+            padded = pad(np.ascontiguousarray(x[images], total.dtype), window.padding)
             for channel in range(inputs):
-                seen = _seen(padded, channel, inputs, outputs)
-                for row, place in zip(total[:, channel], places(seen, window), strict=True):
-                    np.multiply(place, part, out=term, dtype=term.dtype)
-                    row += ones @ term.reshape(-1, outputs)
-        total = total.reshape(gradient.shape)
+                seen = _places(_seen(padded, channel, inputs, outputs), window)
+                found = np.einsum("abnhrc,nhrc->abc", seen, part.reshape(seen.shape[2:]))
+                total[:, :, channel] += found.reshape(*window.kernel, -1, outputs).sum(axis=2)
     gradient[...] = gradient + total if accumulate else total
 
 
@@ -126,23 +124,31 @@ def _parts(y: Array) -> Iterator[slice]:
 
 
 def _seen(x: Array, channel: int, inputs: int, outputs: int) -> Array:
-    """For each output the channel of this number in its group."""
+    """For each output the channel of this number in its group; contiguous."""
+    if inputs == 1 and x.shape[-1] == outputs:
+        return x
     one = x[..., channel::inputs]
-    return one if one.shape[-1] == outputs else np.repeat(one, outputs // one.shape[-1], axis=-1)
+    return np.repeat(one, outputs // one.shape[-1], axis=-1)
 
 
-def _lines(images: Array, window: Window) -> Array:
-    """A view in which a row of pixels is one axis, where neighbouring windows look at neighbouring pixels.
+def _places(images: Array, window: Window) -> Array:
+    """The view (kernel down, kernel across, batch, windows down, runs, numbers of a run) of contiguous images.
 
-    So the passes' inner loops are over rows, not over the channels of a pixel.
+    A run is a window's pixel, or a whole row of windows where neighbours look at neighbours: inner loops are over runs.
     """
-    return images.reshape(*images.shape[:2], -1) if window.stride[1] == 1 else images
+    (_, height, width, channels), (image, row, pixel, number) = images.shape, images.strides
+    down, across = window._replace(padding=(0, 0)).sides((height, width))
+    runs = (1, across * channels) if window.stride[1] == 1 else (across, channels)
+    strides = row * window.stride[0], pixel * window.stride[1], number
+    apart = row * window.dilation[0], pixel * window.dilation[1]
+    shape = (*window.kernel, len(images), down, *runs)
+    return np.lib.stride_tricks.as_strided(images, shape, (*apart, image, *strides), writeable=False)
 
 
-def _kernels(weight: Array, channel: int, window: Window, width: int) -> Array:
-    """For each place of the window a number for each result of a pixel, or of a row of them as in `_lines`."""
-    kernels = weight[:, :, channel].reshape(window.places, -1)
-    return np.tile(kernels, width) if window.stride[1] == 1 else kernels
+def _kernels(weight: Array, channel: int, window: Window, across: int) -> Array:
+    """For each place of the window the numbers of a run, where so many windows are in a row."""
+    kernels = weight[:, :, channel].astype(_wide(weight), copy=False)
+    return np.tile(kernels, across) if window.stride[1] == 1 else kernels
 
 
 def _wide(array: Array) -> Any:
