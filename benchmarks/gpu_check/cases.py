@@ -18,7 +18,7 @@ from mpitrain.ops.bias_activation import activation_backward, bias_activation, k
 from mpitrain.ops.chunks import Layers
 from mpitrain.ops.columns import add_columns, columns
 from mpitrain.ops.cross_entropy import cross_entropy
-from mpitrain.ops.depthwise import depthwise, depthwise_input_gradient, depthwise_weight_gradient
+from mpitrain.ops.direct import direct, direct_input_gradient, direct_weight_gradient
 from mpitrain.ops.dropout import drop_level, dropout, dropout_backward
 from mpitrain.ops.embedding import gather, scatter_add
 from mpitrain.ops.lamb import lamb_step
@@ -143,11 +143,11 @@ def _columns(x: Array) -> tuple[Array, ...]:
     return namespace(x).concatenate(matrices), dx
 
 
-def _depthwise(x: Array, weight: Array) -> tuple[Array, ...]:
+def _direct(x: Array, weight: Array) -> tuple[Array, ...]:
     window, gradient = Window.of(3, padding=1), like(weight)
-    y = depthwise(x, weight, window)
-    depthwise_weight_gradient(x, y, gradient, window, False)
-    return y, depthwise_input_gradient(y, weight, window, x.shape), gradient
+    y = direct(x, weight, window)
+    direct_weight_gradient(x, y, gradient, window, False)
+    return y, direct_input_gradient(y, weight, window, x.shape), gradient
 
 
 def _max_pool(x: Array) -> tuple[Array, ...]:
@@ -211,7 +211,7 @@ CASES = (
     Case("embedding of a column", ALL, lambda n: (n(50, 33), n.whole(50, 40, 9), n(40, 3, 33)), _embedding_of_a_column),
     Case("dropout", ALL, lambda n: (n(ROWS, WIDTH), n(ROWS, WIDTH)), _dropout),
     Case("im2col, col2im", ALL, lambda n: (n(*IMAGES),), _columns),
-    Case("depthwise convolution", ALL, lambda n: (n(*IMAGES), n(3, 3, 1, IMAGES[-1])), _depthwise),
+    Case("depthwise convolution", ALL, lambda n: (n(*IMAGES), n(3, 3, 1, IMAGES[-1])), _direct),
     Case("max pool", ALL, lambda n: (n(*IMAGES),), _max_pool),
     Case("matrix product", ALL, lambda n: (n(65, 33), n(33, 17)), _matmul),
 )

@@ -2,27 +2,31 @@
 
 `weight` is (kernel down, kernel across, inputs of a group, outputs), images (batch, height, width, channels). Group g
 of the results sees group g of the channels. The windows become rows of a matrix, a few images at a time, and the work
-is matrix products, one for each group; where each channel is a group of its own, `ops/depthwise.py` does without.
+is matrix products, one for each group; groups of few channels go without, by `ops/direct.py`.
 """
 
 from typing import Any
+
+import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_product
 from mpitrain.ops.columns import add_columns, columns, images_at_once
-from mpitrain.ops.depthwise import depthwise, depthwise_input_gradient, depthwise_weight_gradient
+from mpitrain.ops.direct import direct, direct_input_gradient, direct_weight_gradient
 from mpitrain.ops.matmul import matmul
 from mpitrain.ops.windows import Window
 
 Array = Any
 
+FEW = 8  # channels of a group, whose products are too thin for a GPU's matrix product
+
 
 def correlate(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """(batch, height, width, inputs) to (batch, windows down, windows across, outputs)."""
     xp, outputs = namespace(x), weight.shape[-1]
-    if _is_depthwise(weight, groups):
-        y = depthwise(x, weight, window)
+    if _goes_direct(x, weight, groups):
+        y = direct(x, weight, window)
         if bias is not None:
             y += bias
         return y
@@ -40,8 +44,8 @@ def correlate(x: Array, weight: Array, window: Window, groups: int = 1, bias: Ar
 
 def input_gradient(dy: Array, weight: Array, window: Window, groups: int, shape: tuple[int, ...]) -> Array:
     """The gradient of x, of this shape, from that of the result; linear in dy, so also a transposed convolution."""
-    if _is_depthwise(weight, groups):
-        return depthwise_input_gradient(dy, weight, window, shape)
+    if _goes_direct(dy, weight, groups):
+        return direct_input_gradient(dy, weight, window, shape)
     down, across = (reach - 1 - padding for reach, padding in zip(window.reach, window.padding, strict=True))
     if window.stride == (1, 1) and min(down, across) >= 0:
         # Itself a correlation, with the kernel turned round: quicker, as it adds up in the product.
@@ -63,8 +67,8 @@ def input_gradient(dy: Array, weight: Array, window: Window, groups: int, shape:
 
 def add_weight_gradient(x: Array, dy: Array, gradient: Array, window: Window, groups: int, accumulate: bool) -> None:
     """Overwrite the gradient of the weight, or add to it."""
-    if _is_depthwise(gradient, groups):
-        depthwise_weight_gradient(x, dy, gradient, window, accumulate)
+    if _goes_direct(dy, gradient, groups):
+        direct_weight_gradient(x, dy, gradient, window, accumulate)
         return
     for images, matrices in columns(x, window, groups):
         rows = _rows(dy[images], groups)
@@ -79,8 +83,8 @@ def swapped(weight: Array, groups: int) -> Array:
     return by_group.transpose(0, 1, 4, 3, 2).reshape(*kernel, outputs // groups, groups * inputs)
 
 
-def _is_depthwise(weight: Array, groups: int) -> bool:
-    return groups > 1 and weight.shape[2] == 1
+def _goes_direct(images: Array, weight: Array, groups: int) -> bool:
+    return groups > 1 and weight.shape[2] <= (1 if namespace(images) is np else FEW)
 
 
 def _matrices(weight: Array, groups: int) -> Array:

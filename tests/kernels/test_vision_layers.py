@@ -25,6 +25,7 @@ LAYERS = {
     "convolution": (lambda: Conv2d(4, 6, 3, padding=1), (3, 5, 6, 4)),
     "strides": (lambda: Conv2d(3, 4, 3, stride=2, padding=1, dilation=(1, 2)), (3, 7, 8, 3)),
     "groups": (lambda: Conv2d(4, 6, 3, stride=(1, 2), groups=2), (3, 5, 6, 4)),
+    "groups of many channels": (lambda: Conv2d(18, 6, 3, stride=(1, 2), groups=2), (3, 5, 6, 18)),
     "depthwise": (lambda: Conv2d(4, 8, 3, padding=1, groups=4), (3, 5, 6, 4)),
     "points": (lambda: Conv2d(4, 6, 1, bias=False), (3, 2, 2, 4)),
     "series": (lambda: Conv1d(3, 5, 3, padding=1), (2, 9, 3)),

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mpitrain.nn import Conv1d, Conv2d
-from mpitrain.ops import columns, depthwise
+from mpitrain.ops import columns, direct
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 options = st.fixed_dictionaries(
@@ -114,7 +114,7 @@ def test_cutting_the_batch_changes_nothing(bench, monkeypatch, name, scratch):
 
     monkeypatch.setattr(columns, "SCRATCH", scratch)
     monkeypatch.setattr(columns, "NARROW_SCRATCH", scratch)
-    monkeypatch.setattr(depthwise, "TILE", scratch)
+    monkeypatch.setattr(direct, "TILE", scratch)
     y, context = convolution.forward(x)
     convolution.gradients[:] = np.nan
     convolution.close(y, expected, 1e-12)
