@@ -28,12 +28,12 @@ __device__ __forceinline__ void write(T *vector, long long i, const Few<T, N> &n
     *(Few<T, N> *)(vector + i) = numbers;
 }
 
-// What a scale is: a number known on the host, times one that is known only here, or null for 1.
+// What a scale is: a number that lies here, or, with null, one known on the host.
 template <typename T>
 struct Scale {
     T known;
     const float *here;
-    __device__ __forceinline__ T factor() const { return here ? known * (T)*here : known; }
+    __device__ __forceinline__ T factor() const { return here ? (T)*here : known; }
 };
 
 // Gradients in the type of the values, times the factor.

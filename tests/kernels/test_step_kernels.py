@@ -36,11 +36,13 @@ STEPS = {  # and how many vectors of its own each keeps
 
 
 def vectors_of(count, own, types):
-    """Values, gradients, own vectors (no number below 0, for the roots), and a copy or None."""
+    """Values, gradients, own vectors (no number below 0, for the roots), and a copy or None; some have never moved."""
     generator = np.random.default_rng(count)
     values, gradients, copy = (None if name is None else dtype_of(name) for name in types)
     vectors = [generator.standard_normal(count).astype(values), generator.standard_normal(count).astype(gradients)]
     vectors += [np.abs(generator.standard_normal(count)).astype(values) for _ in range(own)]
+    for vector in vectors[1:]:
+        vector[::5] = 0
     return [*vectors, None if copy is None else np.zeros(count, copy)]
 
 
