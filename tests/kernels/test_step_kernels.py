@@ -67,11 +67,10 @@ def test_kernel_is_its_numpy_twin(name, types):
     step, own = STEPS[name]
     for count in COUNTS:
         for seed in SEEDS:
-            vectors = vectors_of(count, own, types)
-            starts = [0] * len(vectors)
-            if seed:
-                starts[(count + seed) % len(vectors)] = seed  # one vector off the boundary
-            compare(step, vectors, starts, seed, scale=0.5)
+            compare(step, vectors_of(count, own, types), [0] * (own + 3), seed, scale=0.5)
+    for off in range(own + 3):  # one vector is not on a boundary
+        starts = [int(number == off) for number in range(own + 3)]
+        compare(step, vectors_of(1003, own, types), starts, off % 3, scale=0.5)
 
 
 @pytest.mark.parametrize("name", STEPS)
