@@ -16,26 +16,12 @@
 // is scaled down.
 //
 // q is multiplied by scale * log2(e) as it is read, so that exp2 does for exp. Tiles that no owned row sees are left out.
+// Half types take attention_tensor.cu where the device can.
 
+#include "attention_shape.cuh"
 #include "attention_tile.cuh"
 #include "numbers.cuh"
 #include "warp.cuh"
-
-constexpr float LN2 = 0.69314718055994531f;
-
-// How the arrays lie: row (batch, i) of each starts at (batch * length + i) * stride, head h at h * width behind it.
-struct Shape {
-    int queries, keys, heads, width;
-    bool causal;
-    float scale;
-    const bool *mask;  // (batch, keys), true for keys that may be seen, or NULL
-
-    __device__ int ahead() const { return keys - queries; }  // the last query sees all keys
-    __device__ bool sees(int query, int key) const {
-        return query < queries && key < keys && (!causal || key <= query + ahead()) &&
-               (!mask || mask[(long long)blockIdx.z * keys + key]);
-    }
-};
 
 template <int WIDTH, int OWN, typename T>
 __device__ void forward(const T *q, const T *k, const T *v, T *y, float *logsumexp, long long q_stride,
@@ -43,8 +29,7 @@ __device__ void forward(const T *q, const T *k, const T *v, T *y, float *logsume
     const Tile<WIDTH> owned{room}, keys{owned.numbers + WARPS * OWN * owned.ROW}, values{keys.numbers + LANES * keys.ROW};
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, mine = warp * OWN;
     float *turn = values.numbers + LANES * values.ROW + mine * LANES;
-    const int first = blockIdx.x * WARPS * OWN, last = min(first + WARPS * OWN, shape.queries) - 1;
-    const int seen = shape.causal ? min(shape.keys, last + shape.ahead() + 1) : shape.keys;
+    const int first = blockIdx.x * WARPS * OWN, seen = shape.keys_seen(first, WARPS * OWN);
     load(owned, WARPS * OWN, q, q_stride, first, shape.queries, shape.width, shape.scale / LN2);
 
     float sums[OWN][WIDTH / LANES] = {}, largest[OWN], total[OWN] = {};  // the total of a row is spread over the lanes
@@ -79,7 +64,7 @@ __device__ void forward(const T *q, const T *k, const T *v, T *y, float *logsume
         for (int c = 0; c < WIDTH / LANES; ++c)
             sums[r][c] /= total[r] > 0 ? total[r] : 1;
         if (lane == 0 && first + mine + r < shape.queries)
-            logsumexp[(blockIdx.z * (long long)shape.heads + blockIdx.y) * shape.queries + first + mine + r] =
+            logsumexp[shape.of_queries() + first + mine + r] =
                 total[r] > 0 ? (largest[r] + log2f(total[r])) * LN2 : infinity();
     }
     store<WIDTH, OWN>(y, (long long)shape.heads * shape.width, first, shape.queries, shape.width, sums, 1);
@@ -96,12 +81,11 @@ __device__ void backward(const T *q, const T *k, const T *v, const T *dy, const 
     const int lane = threadIdx.x % LANES, mine = threadIdx.x / LANES * OWN;
     float *turn = others_too.numbers + LANES * owned.ROW + mine * LANES;
     const int own_length = KEYS ? shape.keys : shape.queries, length = KEYS ? shape.queries : shape.keys;
-    const int first = blockIdx.x * WARPS * OWN, last = min(first + WARPS * OWN, own_length) - 1;
-    const int begin = KEYS && shape.causal ? max(0, first - shape.ahead()) / LANES * LANES : 0;
-    const int end = !KEYS && shape.causal ? min(length, last + shape.ahead() + 1) : length;
+    const int first = blockIdx.x * WARPS * OWN;
+    const int begin = KEYS ? shape.first_query(first) / LANES * LANES : 0;
+    const int end = KEYS ? length : shape.keys_seen(first, WARPS * OWN);
     const float factor = shape.scale / LN2;
-    const float *of_queries = logsumexp + (blockIdx.z * (long long)shape.heads + blockIdx.y) * shape.queries;
-    const float *deltas = delta + (of_queries - logsumexp);
+    const float *of_queries = logsumexp + shape.of_queries(), *deltas = delta + shape.of_queries();
     load(owned, WARPS * OWN, KEYS ? k : q, KEYS ? k_stride : q_stride, first, own_length, shape.width, KEYS ? 1 : factor);
     load(owned_too, WARPS * OWN, KEYS ? v : dy, KEYS ? v_stride : dy_stride, first, own_length, shape.width);
 
@@ -146,22 +130,19 @@ __device__ void deltas(const T *y, const T *dy, float *delta, long long rows, in
         delta[(batch * heads + row % heads) * queries + place % queries] = sum;
 }
 
-#define SHAPE int queries, int keys, int heads, int width, int causal, float scale, const bool *mask
-#define SHAPED {queries, keys, heads, width, causal != 0, scale, mask}, room
-
 #define ATTENTION(DTYPE, T, WIDTH, OWN)                                                                            \
     extern "C" __global__ void __launch_bounds__(WARPS *LANES, 4) attention_forward_##WIDTH##_##DTYPE(                \
         const T *q, const T *k, const T *v, T *y, float *logsumexp, long long q_stride, long long k_stride,        \
         long long v_stride, SHAPE) {                                                                               \
         extern __shared__ __align__(16) float room[];                                                                            \
-        forward<WIDTH, OWN>(q, k, v, y, logsumexp, q_stride, k_stride, v_stride, SHAPED);                          \
+        forward<WIDTH, OWN>(q, k, v, y, logsumexp, q_stride, k_stride, v_stride, SHAPED, room);                          \
     }                                                                                                              \
     extern "C" __global__ void __launch_bounds__(WARPS *LANES, 4) attention_queries_##WIDTH##_##DTYPE(                \
         const T *q, const T *k, const T *v, const T *dy, const float *logsumexp, const float *delta, T *dq,        \
         long long q_stride, long long k_stride, long long v_stride, long long dq_stride, SHAPE) {                  \
         extern __shared__ __align__(16) float room[];                                                                            \
         backward<false, WIDTH, OWN>(q, k, v, dy, logsumexp, delta, dq, (T *)0, q_stride, k_stride, v_stride,       \
-                                    dq_stride, 0, SHAPED);                                                         \
+                                    dq_stride, 0, SHAPED, room);                                                         \
     }                                                                                                              \
     extern "C" __global__ void __launch_bounds__(WARPS *LANES, 4) attention_keys_##WIDTH##_##DTYPE(                   \
         const T *q, const T *k, const T *v, const T *dy, const float *logsumexp, const float *delta, T *dk, T *dv, \
@@ -169,7 +150,7 @@ __device__ void deltas(const T *y, const T *dy, float *delta, long long rows, in
         SHAPE) {                                                                                                   \
         extern __shared__ __align__(16) float room[];                                                                            \
         backward<true, WIDTH, OWN>(q, k, v, dy, logsumexp, delta, dk, dv, q_stride, k_stride, v_stride, dk_stride, \
-                                   dv_stride, SHAPED);                                                             \
+                                   dv_stride, SHAPED, room);                                                             \
     }
 
 #define ATTENTIONS(DTYPE, T)                                                                                       \

@@ -1,12 +1,13 @@
 // y = f(x + bias) and, for the backward of silu and gelu, slope = f'(x + bias); dx = dy f'. See its NumPy twin
 // mpitrain/ops/bias_activation.py for the formulas.
 //
-// Every number is read once and written once, 16 bytes at a time where rows and arrays lie on such boundaries (`packed`,
-// which the launch finds out), else one by one. A thread keeps to its columns and goes down the rows, so that it reads
-// its piece of the bias once. Blocks are two-dimensional: x over the columns of a row, y over rows. Without a bias all
-// numbers are one row.
+// Every number is read once and written once, 16 bytes at a time where rows and arrays lie on such boundaries
+// (`packed`, which the launch finds out), else one by one. A thread keeps to its columns and goes down the rows, so
+// that it reads its piece of the bias once. Blocks are two-dimensional: x over the columns of a row, y over rows.
+// Without a bias all numbers are one row.
 
 #include "numbers.cuh"
+#include "group.cuh"
 #include "functions.cuh"
 
 template <typename W>
@@ -14,7 +15,8 @@ __device__ __forceinline__ W sigmoid(W z) {
     return W(0.5) * tangent(W(0.5) * z) + W(0.5);
 }
 
-// Each has `forward`, which gives y and, if it has one to keep, the slope; and `slope`, from what the backward is given.
+// Each has `forward`, which gives y and, if it has one to keep, the slope; and `slope`, from what the backward is
+// given.
 struct Identity {
     template <typename W>
     static __device__ __forceinline__ W forward(W z, W &) { return z; }
@@ -66,11 +68,6 @@ struct Sigmoid {
     static __device__ __forceinline__ W slope(W y) { return y - y * y; }
 };
 
-template <typename T, int length>
-struct alignas(length * sizeof(T)) Group {
-    T numbers[length];
-};
-
 template <typename F, typename T, int length>
 __device__ void forward(const T *x, const T *bias, T *out, T *slope, long long rows, long long width) {
     const long long column = (blockIdx.x * (long long)blockDim.x + threadIdx.x) * length;
@@ -107,26 +104,26 @@ __device__ void backward(const T *kept, const T *dy, T *out, long long count) {
 }
 
 // The number of the activation is its place in the twin's table; a block branches on it once.
-#define EACH_ACTIVATION(CALL) \
-    switch (activation) {     \
-    case 0: CALL(Identity); break; \
-    case 1: CALL(Relu); break; \
-    case 2: CALL(Gelu); break; \
-    case 3: CALL(Silu); break; \
-    case 4: CALL(Tanh); break; \
-    case 5: CALL(Sigmoid); break; \
+#define EACH_ACTIVATION(CALL)         \
+    switch (activation) {             \
+    case 0: CALL(Identity); break;    \
+    case 1: CALL(Relu); break;        \
+    case 2: CALL(Gelu); break;        \
+    case 3: CALL(Silu); break;        \
+    case 4: CALL(Tanh); break;        \
+    case 5: CALL(Sigmoid); break;     \
     }
 
-#define FORWARD(F)                                                                    \
-    if (packed)                                                                       \
-        forward<F, T, Pack<T>::length>(x, bias, out, slope, rows, width);             \
-    else                                                                              \
+#define FORWARD(F)                                                            \
+    if (packed)                                                               \
+        forward<F, T, Pack<T>::length>(x, bias, out, slope, rows, width);     \
+    else                                                                      \
         forward<F, T, 1>(x, bias, out, slope, rows, width)
 
-#define BACKWARD(F)                                           \
-    if (packed)                                               \
-        backward<F, T, Pack<T>::length>(kept, dy, out, count); \
-    else                                                      \
+#define BACKWARD(F)                                               \
+    if (packed)                                                   \
+        backward<F, T, Pack<T>::length>(kept, dy, out, count);    \
+    else                                                          \
         backward<F, T, 1>(kept, dy, out, count)
 
 #define KERNELS(NAME, TYPE)                                                                                           \

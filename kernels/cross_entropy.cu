@@ -1,19 +1,25 @@
-// Softmax and cross-entropy, forward and backward in one launch: a block takes a row of logits and gives its loss, whether
-// it is right, and its gradient. The NumPy twin is mpitrain/ops/cross_entropy.py.
+// Softmax and cross-entropy, forward and backward in one launch: a block takes a row of logits and gives its loss,
+// whether it is right, and its gradient. The NumPy twin is mpitrain/ops/cross_entropy.py.
 //
 //     loss = log(sum_j exp(x_j - m)) + (m - x_label) - smoothing / classes sum_j (x_j - x_label),   m = max_j x_j
 //     gradient_j = scale (exp(x_j - m) / sum - (1 - smoothing) [j is the label] - smoothing / classes)
 //
-// The row is read once. Maximum and sum come from that one pass ("online", Milakov & Gimelshein 2018): a sum of
-// exp(x_j - m) is still good for a larger m when multiplied by exp(m - larger). Meanwhile each thread puts its numbers
+// The row is read once. Maximum and sum come from that one pass ("online", Milakov & Gimelshein 2018), since a sum of
+// exp(x_j - m) becomes that of a larger m when multiplied by exp(m - larger). Meanwhile each thread puts its numbers
 // into shared memory (`held`), from where it takes them again for the gradient: nobody else's, so there is no barrier. A
-// row that is too long for that is read twice. Where rows lie on 16-byte boundaries (`packed`), a thread takes 16 bytes at
-// a time. How one gets here, step by step: kernels/ladder/cross_entropy_1.cu and so on.
+// row that is too long for that is read twice. Where rows lie on 16-byte boundaries (`packed`), a thread takes 16 bytes
+// at a time. How one gets here, step by step: kernels/ladder/cross_entropy_1.cu and so on.
 //
 // A label that is no class gives NaN, loss and gradient: the device cannot raise an error.
 
 #include "numbers.cuh"
+#include "group.cuh"
 #include "functions.cuh"
+#include "warp.cuh"
+
+struct Min {
+    static __device__ __forceinline__ int join(int a, int b) { return min(a, b); }
+};
 
 // What is known of a part of a row.
 template <typename W>
@@ -22,41 +28,43 @@ struct Tally {
     W above_label;   // sum of x - x_label
     int first;       // place of the first x equal to x_label
 
-    __device__ __forceinline__ void join(const Tally &other) {
-        const W larger = largest > other.largest ? largest : other.largest;
-        // A part without numbers, whose largest is -infinity, has the sum 0 and must not meet infinity - infinity.
-        sum = (sum ? sum * exponential(largest - larger) : 0) +
-              (other.sum ? other.sum * exponential(other.largest - larger) : 0);
+    // The same with a larger `largest`. A part of which nothing is known yet must not meet infinity - infinity.
+    __device__ __forceinline__ void raise(W larger) {
+        if (sum)
+            sum *= exponential(largest - larger);
         largest = larger;
-        above_label += other.above_label;
-        first = other.first < first ? other.first : first;
     }
 };
 
-template <typename W>
-__device__ __forceinline__ Tally<W> shuffled(const Tally<W> &mine, int distance) {
-    const unsigned int all = 0xffffffffu;
-    return {__shfl_xor_sync(all, mine.largest, distance), __shfl_xor_sync(all, mine.sum, distance),
-            __shfl_xor_sync(all, mine.above_label, distance), __shfl_xor_sync(all, mine.first, distance)};
-}
-
-// Of all threads of the block, the same in each. Called once: nobody waits for others to have read before it writes.
+// Of all threads of the block, the same in each. The maximum comes first, so that each sum is scaled but once. Called
+// once: nobody waits for others to have read before it writes.
 template <typename W>
 __device__ __forceinline__ Tally<W> over_block(Tally<W> tally) {
     __shared__ Tally<W> of_warp[32];
-    for (int distance = 16; distance; distance /= 2)
-        tally.join(shuffled(tally, distance));
+    const int warps = blockDim.x / 32;
+    tally.raise(over_warp<Max>(tally.largest));
+    tally.sum = over_warp<Sum>(tally.sum);
+    tally.above_label = over_warp<Sum>(tally.above_label);
+    tally.first = over_warp<Min>(tally.first);
     if (threadIdx.x % 32 == 0)
         of_warp[threadIdx.x / 32] = tally;
     __syncthreads();
     tally = of_warp[0];
-    for (int warp = 1; warp < blockDim.x / 32; ++warp)
-        tally.join(of_warp[warp]);
+    for (int warp = 1; warp < warps; ++warp)
+        tally.largest = Max::join(tally.largest, of_warp[warp].largest);
+    tally.sum = tally.above_label = 0;
+    for (int warp = 0; warp < warps; ++warp) {
+        Tally<W> other = of_warp[warp];
+        other.raise(tally.largest);
+        tally.sum += other.sum;
+        tally.above_label += other.above_label;
+        tally.first = min(tally.first, other.first);
+    }
     return tally;
 }
 
-// exp(x - base). Two of them a number are much for two bytes: half types take the short way, a fused multiply-add and the
-// device's own power of 2, whose error they do not see.
+// exp(x - base). Two of them a number are much for two bytes: half types take the short way, a fused multiply-add and
+// the device's own power of 2, whose error they do not see.
 template <typename T>
 __device__ __forceinline__ wide<T> power(wide<T> x, wide<T> base) {
     const float octaves = 1.4426950408889634f;  // log2(e)
@@ -65,11 +73,6 @@ __device__ __forceinline__ wide<T> power(wide<T> x, wide<T> base) {
     else
         return exponential(x - base);
 }
-
-template <typename T, int length>
-struct alignas(length * sizeof(T)) Group {
-    T numbers[length];
-};
 
 template <typename T, int length>
 __device__ void cross_entropy(const T *__restrict__ logits, T *__restrict__ gradient, wide<T> *loss, int *right,
@@ -118,7 +121,8 @@ __device__ void cross_entropy(const T *__restrict__ logits, T *__restrict__ grad
     }
     // The label's own gradient once more, by the thread that has just written it.
     if (threadIdx.x == label / length % blockDim.x) {
-        gradient[label] = narrow<T>(power<T>(of_label, tally.largest) * factor - scale * even - scale * (1 - smoothing));
+        const W target = scale * even + scale * (1 - smoothing);
+        gradient[label] = narrow<T>(power<T>(of_label, tally.largest) * factor - target);
         *loss = logarithm(tally.sum) + (tally.largest - of_label) - even * tally.above_label;
         *right = tally.largest == of_label && tally.first == label;
     }

@@ -1,8 +1,9 @@
-// Dropout by counting: 8 numbers of a sample are dropped or kept by the 128 bits that Philox makes of their place. See the
-// NumPy twin mpitrain/ops/dropout.py for what is counted, and mpitrain/ops/philox.py for Philox4x32-10 (Salmon et al. 2011).
+// Dropout by counting: 8 numbers of a sample are dropped or kept by the 128 bits that Philox makes of their place. See
+// the NumPy twin mpitrain/ops/dropout.py for what is counted, and mpitrain/ops/philox.py for Philox4x32-10 (Salmon et
+// al. 2011).
 //
-// Forward and backward are the same kernel: drawing again is cheaper here than reading a mask. A thread takes 8 numbers,
-// 16 bytes at a time where rows and arrays lie on such boundaries (`packed`).
+// Forward and backward are the same kernel: drawing again is cheaper here than reading a mask. A thread takes 8
+// numbers, 16 bytes at a time where rows and arrays lie on such boundaries (`packed`).
 
 #include "numbers.cuh"
 #include "philox.cuh"

@@ -103,7 +103,8 @@ __device__ void sums(const T *x, const wide<T> *mean, const wide<T> *rstd, const
     const long long share = (rows + gridDim.y - 1) / gridDim.y, begin = blockIdx.y * share;
     const long long end = begin + share < rows ? begin + share : rows;
     W gains[N] = {}, biases[N] = {};
-    if (first < width)
+    if (first < width) {
+#pragma unroll 4  // so that several rows are on their way at once
         for (long long row = begin + warp; row < end; row += WARPS) {
             const Group<T, N> numbers = fetch<T, N>(x + row * width, first), slopes = fetch<T, N>(dy + row * width, first);
             const W middle = mean ? mean[row] : W(0), scale = rstd[row];
@@ -114,6 +115,7 @@ __device__ void sums(const T *x, const wide<T> *mean, const wide<T> *rstd, const
                 biases[n] += slope;
             }
         }
+    }
     for (int n = 0; n < N; ++n) {
         of_warp[warp][0][n * 32 + lane] = gains[n];
         of_warp[warp][1][n * 32 + lane] = biases[n];

@@ -14,6 +14,7 @@ from mpitrain.errors import UsageError
 Array = Any
 
 NAMES = ("cpu", "cuda", "emulated")
+TF32 = 80  # compute capability
 
 
 class Memory(NamedTuple):
@@ -48,6 +49,20 @@ class Device:
         """Waits until the device has done all that it was given."""
         if not self.on_host:
             self.xp.cuda.Device(self.index).synchronize()
+
+    def allow_tf32(self) -> None:
+        """From now on this process multiplies float32 matrices by tensor cores, their operands rounded to 10 bits
+        behind the point, sums in float32. UsageError on a device that has none."""
+        if self.name != "cuda" or int(self.xp.cuda.Device(self.index).compute_capability) < TF32:
+            raise UsageError(f"precision tf32 wants tensor cores of compute capability 8.0 or later, {self} has none")
+        core = import_module("cupy._core")
+        core.set_compute_type(np.float32, core.COMPUTE_TYPE_TF32)
+
+    def __str__(self) -> str:
+        """Its name, for people."""
+        if self.name != "cuda":
+            return self.name
+        return f"GPU {self.index} ({self.xp.cuda.runtime.getDeviceProperties(self.index)['name'].decode()})"
 
     def memory(self) -> Memory | None:
         """Figures of the memory pool; None on the CPU, which has none."""

@@ -113,3 +113,12 @@ def test_two_ranks_on_one_gpu(monkeypatch):
     )
     monkeypatch.setenv("MPITRAIN_SHARE_GPU", "1")
     check_sharing(shared)
+
+
+@pytest.mark.parametrize("name", ["cpu", "emulated"])
+def test_tensor_cores_are_a_gpus(name):
+    with pytest.raises(UsageError) as error:
+        find(name).allow_tf32()
+    assert str(error.value) == (
+        f"precision tf32 wants tensor cores of compute capability 8.0 or later, {name} has none"
+    )

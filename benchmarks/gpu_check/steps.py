@@ -17,10 +17,13 @@ from training import Training
 from mpitrain.device import Device
 from mpitrain.models.gpt import gpt
 from mpitrain.models.recipe import SIZES, Size
+from mpitrain.models.resnet import resnet
 from mpitrain.ops.adamw import adamw_step
+from mpitrain.ops.sgd import sgd_step
 
 GPT = {"cuda": (SIZES["small"], 8), "emulated": (Size(layers=1, width=16, heads=2, sequence=8), 2)}
-IMAGES = {"cuda": 128, "emulated": 2}
+RESNET = {"cuda": (20, (128, 32, 32, 3)), "emulated": (8, (4, 8, 8, 3))}  # depth, shape of a batch
+CLASSES = 10
 
 
 class Rival(NamedTuple):
@@ -109,6 +112,34 @@ def _their_gpt() -> Callable[[], Any]:
     return partial(_torch_step, network, optimiser, ids[:, :-1], ids[:, 1:], True)
 
 
+def _our_resnet(device: Device) -> Training:
+    depth, shape = RESNET[device.name]
+    generator = np.random.default_rng(0)
+    images, labels = generator.standard_normal(shape).astype(np.float32), generator.integers(0, CLASSES, shape[0])
+    return Training(device, resnet(depth, shape[1:], CLASSES), np.float32, _sgd(device), images, labels)
+
+
+def _sgd(device: Device) -> Callable[..., Any]:
+    def optimiser(values: Any, copy: Any) -> Any:
+        velocity = device.xp.zeros_like(values)
+        return lambda gradients, lr: sgd_step(values, gradients, velocity, 10 * lr, 0.9, 1e-4)
+
+    return optimiser
+
+
+def _their_resnet() -> Callable[[], Any]:
+    import torch
+    from torch_models import ResNet
+
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = True, False
+    depth, (batch, height, width, colours) = RESNET["cuda"]
+    network = ResNet(depth, colours, CLASSES).cuda().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
+    images = torch.randn(batch, colours, height, width, device="cuda").contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, CLASSES, (batch,), device="cuda")
+    return partial(_torch_step, network, optimiser, images, labels, False)
+
+
 def _torch_step(network: Any, optimiser: Any, inputs: Any, targets: Any, half: bool) -> None:
     import torch
 
@@ -120,4 +151,7 @@ def _torch_step(network: Any, optimiser: Any, inputs: Any, targets: Any, half: b
     optimiser.step()
 
 
-RIVALS = (Rival("gpt-small, 8 x 1024 bytes, bf16", _our_gpt, _their_gpt),)
+RIVALS = (
+    Rival("gpt-small, 8 x 1024 bytes, bf16", _our_gpt, _their_gpt),
+    Rival("resnet20, 128 images, fp32", _our_resnet, _their_resnet),
+)

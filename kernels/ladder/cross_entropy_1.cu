@@ -1,7 +1,7 @@
 // Step 1: a thread takes a row, as a loop on the CPU would, in three passes: the maximum, the sum, the gradient.
 //
-// Right, and slow. Neighbouring threads read numbers that lie a row apart, so that each fetch of 32 bytes serves one number,
-// and a few thousand rows are too few threads to fill a GPU.
+// Right, and slow. Neighbouring threads read numbers that lie a row apart, so that each fetch of 32 bytes serves one
+// number, and a few thousand rows are too few threads to fill a GPU.
 
 extern "C" __global__ void cross_entropy(const float *logits, const long long *labels, float *gradient, float *losses,
                                          int rows, int classes, float scale) {

@@ -1,8 +1,8 @@
 // Step 3: maximum and sum in one pass, and joined by shuffles.
 //
 // A sum of exp(x - m) becomes one for a larger maximum by a multiplication with exp(m - larger), so that both are known
-// after one reading ("online", Milakov & Gimelshein 2018). The threads of a warp exchange them through registers, without
-// shared memory or barrier; one barrier is left, between the warps' own results and everybody's reading them.
+// after one reading ("online", Milakov & Gimelshein 2018). The threads of a warp exchange them through registers,
+// without shared memory or barrier; one barrier is left, between the warps' own results and everybody's reading them.
 //
 // The row is read twice instead of three times. Step 4 is kernels/cross_entropy.cu, which keeps it in shared memory and
 // takes 16 bytes at a time.

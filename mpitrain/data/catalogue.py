@@ -1,4 +1,4 @@
-"""Data sets by name: those that are embedded, and readers of files."""
+"""Data sets by name: those that are embedded or drawn, and readers of files."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
@@ -14,6 +14,7 @@ from mpitrain.data.dataset import Dataset
 from mpitrain.data.folder import read_images
 from mpitrain.data.idx import read_idx
 from mpitrain.data.ratings import read_ratings
+from mpitrain.data.road import road
 from mpitrain.data.samples import Samples
 from mpitrain.data.text import read_text, topics
 from mpitrain.data.ts import read_pair
@@ -33,10 +34,11 @@ class Windows(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """Data that need no files: how to get them, and which name reads the like from files."""
+    """Data that need no files: how to get them, which name reads the like from files, and how they come to be there."""
 
     get: Callable[[Windows], Samples]
     reader: str
+    how: str = "embedded"
 
 
 class Reader(NamedTuple):
@@ -60,6 +62,7 @@ EMBEDDED = {
     "lectures": Embedded(
         lambda windows: read_ratings("lectures", EMBEDDED_FOLDER / "lectures" / "lectures.csv.gz"), "ratings"
     ),
+    "road": Embedded(lambda windows: road(), "drive", "drawn, not filmed,"),
 }
 READERS = {
     "mnist": Reader(lambda path, windows: read_images("mnist", path, 10, (28, 28)), "a folder of IDX files"),
@@ -96,8 +99,8 @@ def load(
     windows = Windows(sequence, sequence if stride is None else stride)
     if name in EMBEDDED:
         if path is not None:
-            reader = EMBEDDED[name].reader
-            raise UsageError(f"data {name} is embedded and takes no folder, found {path}; use {reader} to read one")
+            _, reader, how = EMBEDDED[name]
+            raise UsageError(f"data {name} is {how} and takes no folder, found {path}; use {reader} to read one")
         return _embedded(name, windows if name == "topics" else Windows(0, 0))
     if name not in READERS:
         raise UsageError(f"no data named {name}, expected one of {', '.join(NAMES)}")

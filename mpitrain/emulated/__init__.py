@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mpitrain.emulated import cuda, lacking
+from mpitrain.emulated import capture, cuda, lacking
 from mpitrain.emulated import ndarray as _array
 from mpitrain.emulated.crossing import call
 from mpitrain.emulated.memory import get_default_memory_pool
@@ -41,14 +41,20 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = Fa
     """On the device: an emulated array as it is if it can be, anything else of NumPy's as a copy."""
     if isinstance(a, ndarray):
         host = np.asarray(a._host, dtype, order)
-        return a if host is a._host else ndarray._of(host)
+        if host is a._host:
+            return a
+        capture.record_result(host, lambda: a._host, (a._host,))
+        return ndarray._of(host)
+    capture.check_host_apart()
     return ndarray._of(np.array(a, dtype, order=order or "K"))
 
 
 def array(obj: Any, dtype: Any = None, copy: bool = True, order: Any = "K", ndmin: int = 0) -> ndarray:
     """A copy on the device."""
     host = obj._host if isinstance(obj, ndarray) else obj
-    return ndarray._of(np.array(host, dtype, order=order, ndmin=ndmin))
+    copied = np.array(host, dtype, order=order, ndmin=ndmin)
+    capture.record_result(copied, lambda: host, ())
+    return ndarray._of(copied)
 
 
 def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mpitrain.emulated import lacking
+from mpitrain.emulated import capture, lacking
 from mpitrain.emulated.ndarray import ndarray
 
 NARROW = ("float16", "bfloat16")
@@ -50,11 +50,19 @@ def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], options
     out = given[0] if isinstance(given, tuple) and len(given) == 1 else given
     host_args = tuple(map(unwrap, args))
     host_options = {option: unwrap(value) for option, value in options.items()}
+    wide = name in SUMS and any(_narrow(arg) for arg in host_args)
+
+    def work() -> Any:
+        return _in_float32(function, host_args, dict(host_options)) if wide else function(*host_args, **host_options)
+
     with np.errstate(all="ignore"):  # a device warns of nothing
-        if name in SUMS and any(_narrow(arg) for arg in host_args):
-            result = _in_float32(function, host_args, host_options)
-        else:
-            result = function(*host_args, **host_options)
+        result = work()
+    if isinstance(result, np.generic):
+        result = np.asarray(result)
+    if out is None:
+        capture.record_result(result, work, host_args)
+    else:
+        capture.record(work)
     return wrap(result) if out is None or isinstance(out, tuple) else out
 
 

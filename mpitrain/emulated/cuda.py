@@ -2,10 +2,12 @@
 
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from mpitrain.emulated import memory
+from mpitrain.emulated import capture, memory
 
 MULTIPROCESSORS = 2  # few, so that grids are small; a GPU has a hundred
 
@@ -76,6 +78,19 @@ class Stream:
     def wait_event(self, event: "Event") -> None:
         """What comes later begins after the event."""
 
+    def begin_capture(self) -> None:
+        """From now on work is recorded. RuntimeError on the null stream, as with CuPy."""
+        if self is Stream.null:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        capture.begin()
+
+    def end_capture(self) -> capture.Graph:
+        """What was recorded."""
+        return capture.end()
+
+    def is_capturing(self) -> bool:
+        return capture.is_recording()
+
 
 Stream.null = Stream(null=True)
 
@@ -102,6 +117,19 @@ def get_elapsed_time(start: Event, end: Event) -> float:
 def get_current_stream() -> Stream:
     """The stream in which work is done."""
     return Stream.null
+
+
+class MemoryPool:
+    """Another pool than the default one; here all memory is the process's."""
+
+    def malloc(self, size: int) -> None:
+        """For `using_allocator`."""
+
+
+@contextmanager
+def using_allocator(allocator: Any = None) -> Iterator[None]:
+    """Within, new arrays come from another pool."""
+    yield
 
 
 def is_available() -> bool:

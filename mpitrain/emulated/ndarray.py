@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from mpitrain.emulated import memory
+from mpitrain.emulated import capture, memory
 
 SAME = ("dtype", "shape", "ndim", "size", "nbytes", "itemsize", "strides", "flags")
 VIEWS = ("T", "real", "imag")
@@ -25,6 +25,7 @@ synchronisations = 0
 
 def _waits() -> None:
     global synchronisations
+    capture.check_host_apart()
     synchronisations += 1
 
 
@@ -55,7 +56,8 @@ class ndarray(NDArrayOperatorsMixin):
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> Any:
         """A copy on the host; or `out`, of the same shape and dtype, with these numbers."""
-        _waits()
+        if blocking:
+            _waits()
         if out is None:
             return np.array(self._host, order=order)  # type: ignore[call-overload]
         if out.dtype != self.dtype or out.shape != self.shape:
@@ -69,6 +71,7 @@ class ndarray(NDArrayOperatorsMixin):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if arr.dtype != self.dtype or arr.shape != self.shape:
             raise ValueError(f"the host array is {arr.dtype} {arr.shape}, the array {self.dtype} {self.shape}")
+        capture.check_host_apart()
         self._host[...] = arr
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -132,14 +135,19 @@ class ndarray(NDArrayOperatorsMixin):
     # Parts
 
     def __getitem__(self, index: Any) -> "ndarray":
-        return ndarray._of(np.asarray(self._host[self._index(index)]))
+        host, where = self._host, self._index(index)
+        part = np.asarray(host[where])
+        capture.record_result(part, lambda: host[where], (host,))
+        return ndarray._of(part)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         from mpitrain.emulated.crossing import unwrap
 
         if isinstance(value, list | tuple):
             raise TypeError(f"Unsupported type {type(value)}")
-        self._host[self._index(index)] = unwrap(value)
+        host, where, numbers = self._host, self._index(index), unwrap(value)
+        host[where] = numbers
+        capture.record(lambda: host.__setitem__(where, numbers))
 
     def __iter__(self) -> Any:
         return map(self.__getitem__, range(len(self)))
@@ -160,6 +168,7 @@ class ndarray(NDArrayOperatorsMixin):
     def sort(self, axis: int = -1, kind: Any = None) -> None:
         """In place."""
         self._host.sort(axis, kind)
+        capture.record(lambda: self._host.sort(axis, kind))
 
     # NumPy's functions and operators come here
 

@@ -120,7 +120,7 @@ class Nccl:
         mine = self.host.rank * numbers.size
         everybody = np.zeros(self.host.size * numbers.size, np.int64)
         everybody[mine : mine + numbers.size] = numbers
-        self.host.allgather(everybody, algorithm="ring")
+        self.host.allgather(everybody)
         for rank, other in enumerate(everybody.reshape(self.host.size, -1)):
             if (other != numbers).any():
                 raise NcclError(
@@ -202,7 +202,7 @@ class Communicator:
         module = self._alive()
         module.agree(name, count, kind, op, root)
         total = module.numbers(source, count, kind).copy()
-        return module.host.allreduce(total, "mean" if OPS[op] == "avg" else OPS[op], algorithm="recursive_doubling")
+        return module.host.allreduce(total, "mean" if OPS[op] == "avg" else OPS[op])
 
     def _reduce(self, name: str, source: int, target: int, count: int, kind: int, op: int, root: int | None) -> None:
         total = self._sum(name, source, count, kind, op, -1 if root is None else root)
@@ -223,7 +223,7 @@ class Communicator:
             if at_root
             else np.empty_like(module.numbers(target, count, kind))
         )
-        module.numbers(target, count, kind)[...] = module.host.bcast(data, root, algorithm="linear")
+        module.numbers(target, count, kind)[...] = module.host.bcast(data, root)
 
     def _gather(self, source: int, target: int, count: int, kind: int) -> None:
         module = self._alive()
@@ -232,4 +232,4 @@ class Communicator:
         whole = module.numbers(target, count * module.host.size, kind)
         everything = np.empty_like(whole)
         everything.reshape(module.host.size, count)[module.host.rank] = own
-        whole[...] = module.host.allgather(everything, algorithm="ring")
+        whole[...] = module.host.allgather(everything)

@@ -40,6 +40,8 @@ def reach_devices(host: World, device: Device, transport: str = "auto", piece_by
     `piece_bytes` are those of a piece that goes through the host. `UsageError`, alike on all ranks, for two ranks on
     one GPU (`check_sharing`), and if the transport that was asked for is not possible.
     """
+    if device.on_host:
+        raise ValueError(f"device {device.name}: its arrays are the host's, whose world needs no transport")
     asked = _texts(host, os.environ.get("MPITRAIN_TRANSPORT") or transport)[0]  # rank 0's, if launchers lose variables
     if asked not in ("auto", *TRANSPORTS):
         raise UsageError(f"transport {asked}: expected auto, {', '.join(TRANSPORTS)}", agreed=True)

@@ -23,6 +23,7 @@ class Model(NamedTuple):
     kind: Kind
     task: Task
     recipe: Recipe
+    normalises: bool = False  # over a batch
 
 
 def _numbers(samples: Samples) -> int:
@@ -50,8 +51,8 @@ MODELS = {
         task=CLASSES,
         recipe=Recipe(data="fashion", lr=0.08, weight_decay=5e-3, warmup_steps=40, channels=(32, 64), hidden=(128,)),
     ),
-    "resnet20": Model(_resnet(20), kind="images", task=CLASSES, recipe=RESNET),
-    "resnet56": Model(_resnet(56), kind="images", task=CLASSES, recipe=RESNET),
+    "resnet20": Model(_resnet(20), kind="images", task=CLASSES, recipe=RESNET, normalises=True),
+    "resnet56": Model(_resnet(56), kind="images", task=CLASSES, recipe=RESNET, normalises=True),
     "gpt": Model(
         lambda samples, recipe: gpt(recipe.gpt_size, samples.classes or 0, recipe.dropout),
         kind="text",
@@ -110,15 +111,15 @@ MODELS = {
         kind="images",
         task=NUMBERS,
         recipe=Recipe(
-            data="drive",
+            data="road",
             optimiser="adamw",
-            lr=1e-3,
+            lr=6e-3,
             base_batch=32,
             scaling="root",
             weight_decay=0.01,
             decays="weights",
             schedule="cosine",
-            epochs=10,
+            epochs=16,
             global_batch=32,
             channels=(24, 36, 48),
             hidden=(64,),

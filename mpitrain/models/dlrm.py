@@ -38,6 +38,7 @@ class DLRM(Container):
         bottom = Sequential(**fully_connected(features, width, hidden[:1]))
         super().__init__({**tables, "bottom": bottom, "top": Sequential(**top)})
         self.tables = list(tables)
+        self._places: dict[str, tuple[Array, Array]] = {}  # by device
 
     def forward(self, x: Any, call: Call) -> tuple[Array, Any]:
         dense, ids = x
@@ -51,7 +52,7 @@ class DLRM(Container):
         products = matmul(
             vectors, vectors.swapaxes(1, 2), out=empty((len(dense), *2 * vectors.shape[1:2]), bottom.dtype, xp)
         )
-        rows, columns = map(xp.asarray, self.pairs)
+        rows, columns = self._pairs(xp)
         both = xp.concatenate([bottom, products[:, rows, columns]], axis=1)
         logits, contexts["top"] = self.layers["top"].forward(both, call)
         return logits.reshape(len(dense)), (vectors, contexts)
@@ -70,7 +71,7 @@ class DLRM(Container):
         both = self._back("top", contexts, dy.reshape(-1, 1), accumulate, finished, True)
         width = vectors.shape[2]
         slopes = xp.zeros((len(dy), *2 * vectors.shape[1:2]), dy.dtype)
-        rows, columns = map(xp.asarray, self.pairs)
+        rows, columns = self._pairs(xp)
         slopes[:, rows, columns] = slopes[:, columns, rows] = both[:, width:]
         dvectors = matmul(slopes, vectors, out=empty(vectors.shape, vectors.dtype, xp))
         dvectors[:, 0] += both[:, :width]
@@ -78,6 +79,12 @@ class DLRM(Container):
         for column, name in reversed(list(enumerate(self.tables))):
             slope = xp.ascontiguousarray(dvectors[:, 1 + column])
             self._back(name, contexts, slope, accumulate, finished, False)
+
+    def _pairs(self, xp: Any) -> tuple[Array, Array]:
+        """Which two vectors make each product, on the device: sent there once."""
+        if xp.__name__ not in self._places:
+            self._places[xp.__name__] = (xp.asarray(self.pairs[0]), xp.asarray(self.pairs[1]))
+        return self._places[xp.__name__]
 
     def _back(
         self, name: str, contexts: Any, dy: Array, accumulate: bool, finished: Finished | None, input_gradient: bool

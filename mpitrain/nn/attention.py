@@ -10,6 +10,7 @@ from mpitrain.nn.gradient import take_product, take_row_sum
 from mpitrain.nn.initialise import lecun_normal, zeros
 from mpitrain.nn.layer import Array, Call, Finished, Layer, Parameter
 from mpitrain.ops.attention import attention, attention_backward
+from mpitrain.ops.bias_activation import bias_activation
 from mpitrain.ops.matmul import matmul
 from mpitrain.ops.rotary import rotate
 
@@ -120,7 +121,7 @@ class Attention(Layer):
         weight = self.values[f"{name}.weight"]
         y = matmul(rows, weight, out=empty((len(rows), weight.shape[1]), rows.dtype, namespace(rows)))
         if self.with_bias:
-            y += self.values[f"{name}.bias"]
+            bias_activation(y, self.values[f"{name}.bias"], "identity", out=y)
         return y
 
     def _back(self, slope: Array, name: str) -> Array:

@@ -31,7 +31,7 @@ def correlate(x: Array, weight: Array, window: Window, groups: int = 1, bias: Ar
     # For a row of pixels at once: added pixel by pixel it would be many short loops.
     row = None if bias is None else xp.tile(bias, width)
     for images, matrices in columns(x, window, groups):
-        matmul(matrices, _matrices(weight, groups), out=_rows(y[images], groups))
+        matmul(*_single(matrices, _matrices(weight, groups), _rows(y[images], groups)))
         if row is not None:
             rows = y[images].reshape(-1, width * outputs)
             rows += row
@@ -51,12 +51,13 @@ def input_gradient(dy: Array, weight: Array, window: Window, groups: int, shape:
     dx = empty(shape, dy.dtype, xp)
     turned = _matrices(weight, groups).swapaxes(1, 2)
     windows, inner = dy.shape[1] * dy.shape[2], turned.shape[2]
-    step = images_at_once(len(dy), groups * windows * inner)
-    scratch = empty((groups, step * windows, inner), dy.dtype, xp)
+    step = images_at_once(dy, groups * windows * inner)
+    scratch = empty((groups * step * windows * inner,), dy.dtype, xp)
     for start in range(0, len(dy), step):
         part = dy[start : start + step]
-        product = scratch[:, : len(part) * windows]
-        add_columns(matmul(_rows(part, groups), turned, out=product), dx[start : start + step], window)
+        product = scratch[: groups * len(part) * windows * inner].reshape(groups, -1, inner)
+        matmul(*_single(_rows(part, groups), turned, product))
+        add_columns(product, dx[start : start + step], window)
     return dx
 
 
@@ -67,7 +68,8 @@ def add_weight_gradient(x: Array, dy: Array, gradient: Array, window: Window, gr
         return
     for images, matrices in columns(x, window, groups):
         rows = _rows(dy[images], groups)
-        take_product(_matrices(gradient, groups), matrices.swapaxes(1, 2), rows, accumulate or images.start > 0)
+        product, left, right = _single(_matrices(gradient, groups), matrices.swapaxes(1, 2), rows)
+        take_product(product, left, right, accumulate or images.start > 0)
 
 
 def swapped(weight: Array, groups: int) -> Array:
@@ -84,6 +86,11 @@ def _is_depthwise(weight: Array, groups: int) -> bool:
 def _matrices(weight: Array, groups: int) -> Array:
     """The view (groups, places * inputs of a group, outputs of a group) of a weight."""
     return weight.reshape(-1, groups, weight.shape[-1] // groups).swapaxes(0, 1)
+
+
+def _single(*stacks: Array) -> tuple[Array, ...]:
+    """Stacks of one matrix as that matrix: all libraries take it turned, of a stack some make a copy first."""
+    return tuple(stack[0] for stack in stacks) if len(stacks[0]) == 1 else stacks
 
 
 def _rows(y: Array, groups: int) -> Array:

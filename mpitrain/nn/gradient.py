@@ -9,6 +9,7 @@ from typing import Any
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops.matmul import matmul
+from mpitrain.ops.row_sum import row_sum
 
 Array = Any
 
@@ -22,7 +23,5 @@ def take_product(gradient: Array, a: Array, b: Array, accumulate: bool) -> None:
 
 
 def take_row_sum(gradient: Array, rows: Array, accumulate: bool) -> None:
-    """The same for the sum over the rows of a matrix; BLAS sums a tall one several times faster than `sum(axis=0)`."""
-    ones = empty((len(rows),), rows.dtype, namespace(rows))
-    ones[...] = 1
-    take_product(gradient, ones, rows, accumulate)
+    """The same for the sum over the rows of a matrix."""
+    row_sum(rows, gradient, accumulate)

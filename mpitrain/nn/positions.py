@@ -8,6 +8,7 @@ from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_row_sum
 from mpitrain.nn.initialise import normal
 from mpitrain.nn.layer import Array, Call, Layer, Parameter
+from mpitrain.ops.bias_activation import bias_activation
 
 
 class LearnedPositions(Layer):
@@ -24,10 +25,14 @@ class LearnedPositions(Layer):
         return (Parameter("weight", (self.longest, self.width), self.initialise),)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        length, xp = x.shape[1], namespace(x)
+        length = x.shape[1]
         if length > self.longest:
             raise ValueError(f"a sequence of {length}: expected at most {self.longest}, for which there are positions")
-        return xp.add(x, self.values["weight"][:length], out=empty(x.shape, x.dtype, xp)), length
+        y, table = empty(x.shape, x.dtype, namespace(x)), self.values["weight"][:length]
+        # The table is the bias of a sequence seen as one row.
+        row = (len(x), length * self.width)
+        bias_activation(x.reshape(row), table.reshape(row[1]), "identity", out=y.reshape(row))
+        return y, length
 
     def backward_input(self, context: Any, dy: Array) -> Array:
         return dy

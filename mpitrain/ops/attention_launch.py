@@ -1,4 +1,7 @@
-"""Attention on a device: the launches of kernels/attention.cu, for heads of up to 128 numbers, float32 and half types.
+"""Attention on a device, for heads of up to 128 numbers in float32 and half types: the launches of its kernels.
+
+Half types go through tensor cores (kernels/attention_tensor.cu) where the device has such as take them, from compute
+capability 8.0 on; all else is kernels/attention.cu.
 
 Queries, keys and values may be views of one array, as long as each batch's rows are evenly spaced and heads lie one
 behind the other.
@@ -14,9 +17,10 @@ from mpitrain.ops.launch import NULL, launch
 
 Array = Any
 
-FILE = "attention.cu"
+FILE, TENSOR_FILE = "attention.cu", "attention_tensor.cu"
 OWN = {32: 8, 64: 8, 128: 4}  # rows that a warp owns, by the width of a head, rounded up
-WARPS, LANES = 4, 32  # of a block; rows that stream past it at a time
+TENSOR_OWN = 16
+WARPS, LANES = 4, 32  # of a block; as many rows as lanes stream past it at a time
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -57,12 +61,14 @@ def _launch(xp: ModuleType, name: str, q: Array, rows: int, tiles: int, args: tu
             f"{q.dtype}"
         )
     wide = next(wide for wide in OWN if width <= wide)
-    owned = WARPS * OWN[wide]
-    row_bytes = 4 * (wide + 4)
-    # The forward owns one tile and streams two, the backward has two of each.
-    shared = row_bytes * (tiles // 2 * owned + 2 * LANES) + 4 * owned * LANES
+    tensor = q.dtype.itemsize == 2 and int(q.device.compute_capability) >= 80
+    owned = WARPS * (TENSOR_OWN if tensor else OWN[wide])
+    # Rows of tiles are padded. The forward owns one tile and streams two, the backward has two of each.
+    row = 2 * (wide + 8) if tensor else 4 * (wide + 4)
+    shared = row * (tiles // 2 * owned + 2 * LANES) + (0 if tensor else 4 * owned * LANES)
+    file, kind = (TENSOR_FILE, "attention_tensor") if tensor else (FILE, "attention")
     grid = (-(-rows // owned), heads, batch)
-    launch(xp, FILE, f"attention_{name}_{wide}_{q.dtype.name}", grid, WARPS * LANES, args, shared)
+    launch(xp, file, f"{kind}_{name}_{wide}_{q.dtype.name}", grid, WARPS * LANES, args, shared)
 
 
 def _shape(q: Array, k: Array, scale: float, causal: bool, mask: Array | None) -> tuple[Any, ...]:

@@ -16,10 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import over_rows
+from mpitrain.ops.launch import NULL, THREADS, launch
 
 Array = Any
 
+FILE = "batch_norm.cu"
 TILE = 1 << 17  # elements that go through all passes while they are in the cache; half of it pays more for the calls
 RUN = 256  # elements at least for a pass's inner loop: narrow rows go several at once
 SAMPLE = 64  # rows whose mean is taken off before squaring
@@ -42,6 +46,10 @@ class Running(NamedTuple):
 def column_sums(x: Array) -> Array:
     """The vector (count, sums of x, sums of x^2) of float64, for (rows, width)."""
     rows, width = x.shape
+    if namespace(x) is not np:
+        sums = namespace(x).full(1 + 2 * width, rows, np.float64)
+        sums[1:] = _sums_on_device("column_sums", (x,)).reshape(-1)
+        return sums
     shift = x[:SAMPLE].mean(axis=0, dtype=np.float64).astype(_wide(x)) if rows else np.zeros(width)
     first, second = np.zeros(width), np.zeros(width)
     shifts, scratch = _repeated(shift, x), _scratch(x)
@@ -61,6 +69,8 @@ def moments(sums: Array, epsilon: float, running: Running | None, momentum: floa
     The variance is the mean square deviation; the running one is corrected for the sample, as PyTorch's (of a single
     row it is 0).
     """
+    if namespace(sums) is not np:
+        return _moments_on_device(sums, epsilon, running, momentum)
     count, (first, second) = sums[0], sums[1:].reshape(2, -1)
     rows = np.maximum(count, 1)
     mean = first / rows
@@ -74,12 +84,16 @@ def moments(sums: Array, epsilon: float, running: Running | None, momentum: floa
 def running_moments(running: Running, epsilon: float) -> Moments:
     """For samples that are judged one by one."""
     mean, variance = (kept.astype(np.float64) for kept in running)
-    return Moments(mean, 1 / np.sqrt(variance + epsilon))
+    return Moments(mean, 1 / namespace(variance).sqrt(variance + epsilon))
 
 
 def normalise(x: Array, by: Moments, gain: Array, bias: Array) -> Array:
     """gain * xhat + bias."""
-    y, factor = empty(x.shape, x.dtype), gain * by.scale
+    y = empty(x.shape, x.dtype, namespace(x))
+    if namespace(x) is not np:
+        _start("normalise", (x, y), *by, gain, bias)
+        return y
+    factor = gain * by.scale
     factors, constants, scratch = _repeated(factor, x), _repeated(bias - by.mean * factor, x), _scratch(x)
     for numbers, result in _tiles(x, y):
         width = numbers.shape[1]
@@ -94,6 +108,8 @@ def normalise(x: Array, by: Moments, gain: Array, bias: Array) -> Array:
 def slope_sums(x: Array, dy: Array, by: Moments) -> Array:
     """(2, width) of float64: sums of dy and of dy * xhat."""
     width = x.shape[1]
+    if namespace(x) is not np:
+        return _sums_on_device("slope_sums", (x, dy), *by)
     first, second = sums = np.zeros((2, width))
     means, scratch = _repeated(by.mean, x), _scratch(x)
     for numbers, slopes in _tiles(x, dy):
@@ -112,6 +128,10 @@ def gradient(x: Array, dy: Array, by: Moments, gain: Array, sums: Array, count: 
     The gain * scale * (dy - sum dy / count - xhat * sum (dy * xhat) / count) of the paper, sorted by dy and x. Without
     a count the moments are constants, and only the first term is left.
     """
+    if namespace(x) is not np:
+        dx = empty(x.shape, x.dtype, namespace(x))
+        _start("gradient", (x, dy, dx), *by, gain, sums, NULL if count is None else count)
+        return dx
     factor = gain * by.scale
     shift, stretch = np.zeros(sums.shape) if count is None else sums / np.maximum(count, 1)
     by_x = -factor * by.scale * stretch
@@ -128,6 +148,40 @@ def gradient(x: Array, dy: Array, by: Moments, gain: Array, sums: Array, count: 
         if total is not result:
             result[...] = total
     return dx
+
+
+def _over(arrays: tuple[Array, ...]) -> tuple[tuple[int, int], tuple[int, int], bool]:
+    """Grid and block over arrays of (rows, width), and whether a thread takes 16 bytes of each at a time."""
+    rows, width = arrays[0].shape
+    length = 16 // arrays[0].itemsize
+    packed = width % length == 0 and not any(array.data.ptr % 16 for array in arrays)
+    return *over_rows(arrays[0], width // length if packed else width, rows), packed
+
+
+def _start(kernel: str, arrays: tuple[Array, ...], *others: Any) -> None:
+    """The others are what the kernel takes between the arrays and their sizes."""
+    (rows, width), (grid, block, packed) = arrays[0].shape, _over(arrays)
+    sizes = np.uint32(rows), np.int32(width), np.int32(packed)
+    xp, name = namespace(arrays[0]), f"{kernel}_{arrays[0].dtype.name}"
+    launch(xp, FILE, name, grid, block, (*arrays, *others, *sizes))
+
+
+def _sums_on_device(kernel: str, arrays: tuple[Array, ...], *others: Array) -> Array:
+    """(2, width) of float64: what the blocks have summed, added up."""
+    xp, width = namespace(arrays[0]), arrays[0].shape[1]
+    (_, blocks), _, _ = _over(arrays)
+    parts, totals = empty((blocks, 2, width), np.float64, xp), empty((2, width), np.float64, xp)
+    _start(kernel, arrays, *others, parts)
+    launch(xp, FILE, "add_parts", 2 * width, THREADS, (parts, totals, np.int32(blocks)))
+    return totals
+
+
+def _moments_on_device(sums: Array, epsilon: float, running: Running | None, momentum: float) -> Moments:
+    xp, width = namespace(sums), len(sums) // 2
+    found = Moments(*empty((2, width), np.float64, xp))
+    arguments = (sums, *found, *(running or (NULL, NULL)), np.float64(epsilon), np.float64(momentum), np.int32(width))
+    launch(xp, FILE, "moments", -(-width // THREADS), THREADS, arguments)
+    return found
 
 
 def _tiles(*arrays: Array) -> Iterator[tuple[Array, ...]]:

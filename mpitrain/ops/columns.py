@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
-from mpitrain.ops.windows import Window, bordered, places
+from mpitrain.ops.grid import over_rows
+from mpitrain.ops.launch import launch
+from mpitrain.ops.windows import Window, bordered, places, window_numbers
 
 Array = Any
 
-# Elements of the scratch for columns: a processor's cache.
-SCRATCH = 1 << 19
+# Elements of the scratch for columns: a processor's cache, or as much as keeps a GPU busy.
+SCRATCH, DEVICE_SCRATCH = 1 << 19, 1 << 25
 # With one channel: columns are narrow then, and OpenBLAS has a faster way for narrow matrices that are short.
 NARROW_SCRATCH = 1 << 15
 
@@ -31,9 +34,12 @@ def columns(x: Array, window: Window, groups: int = 1) -> Iterator[tuple[slice, 
         window.sides(x.shape[1:3])
         yield slice(0, len(x)), x.reshape(1, math.prod(x.shape[:3]), channels)
         return
+    if namespace(x) is not np:
+        yield from _columns_on_device(x, window, groups)
+        return
     windows_of_one = math.prod(window.sides(x.shape[1:3]))
     inner = window.places * channels
-    step = images_at_once(len(x), groups * windows_of_one * inner, NARROW_SCRATCH if x.shape[-1] == 1 else SCRATCH)
+    step = images_at_once(x, groups * windows_of_one * inner)
     scratch = empty((step * windows_of_one * groups * inner,), x.dtype)
     surrounded = window.padding != (0, 0)
     if surrounded:
@@ -57,6 +63,9 @@ def columns(x: Array, window: Window, groups: int = 1) -> Iterator[tuple[slice, 
 
 def add_columns(matrix: Array, dx: Array, window: Window) -> None:
     """Overwrite the images `dx` by the sums of what the columns (groups, windows, places * channels) hold for them."""
+    if namespace(dx) is not np:
+        _launch("col2im", matrix, dx, dx, window, len(matrix), math.prod(dx.shape[:3]), dx.shape[-1])
+        return
     groups, channels = len(matrix), dx.shape[-1] // len(matrix)
     padded, within = (dx, dx) if window.padding == (0, 0) else bordered(dx.shape, dx.dtype, window.padding, 0, np)
     within[...] = 0
@@ -69,9 +78,41 @@ def add_columns(matrix: Array, dx: Array, window: Window) -> None:
         dx[...] = within
 
 
-def images_at_once(batch: int, elements: int, room: int | None = None) -> int:
-    """How many images of so many elements of columns go into the scratch; at least one."""
-    return max(1, min(batch, (room or SCRATCH) // max(1, elements)))
+def images_at_once(images: Array, elements: int) -> int:
+    """How many of the images, each of so many elements of columns, go into the scratch; at least one."""
+    on_host = NARROW_SCRATCH if images.shape[-1] == 1 else SCRATCH
+    room = on_host if namespace(images) is np else DEVICE_SCRATCH
+    return max(1, min(len(images), room // max(1, elements)))
+
+
+def _columns_on_device(x: Array, window: Window, groups: int) -> Iterator[tuple[slice, Array]]:
+    windows, inner = math.prod(window.sides(x.shape[1:3])), window.places * x.shape[-1] // groups
+    step = images_at_once(x, groups * windows * inner)
+    scratch = empty((step * windows * groups * inner,), x.dtype, namespace(x))
+    for start in range(0, max(1, len(x)), step):
+        part = x[start : start + step]
+        count = len(part) * windows
+        matrix = scratch[: groups * count * inner].reshape(groups, count, inner)
+        _launch("im2col", part, matrix, part, window, groups, count, window.places * x.shape[-1])
+        yield slice(start, start + len(part)), matrix
+
+
+def _launch(
+    kernel: str, source: Array, result: Array, images: Array, window: Window, groups: int, rows: int, width: int
+) -> None:
+    """Start a kernel on so many rows of so many numbers, which it takes 16 bytes at a time if it can."""
+    length = 16 // images.itemsize
+    packed = images.shape[-1] % (groups * length) == 0 and not any(array.data.ptr % 16 for array in (source, result))
+    grid, block = over_rows(images, width // length if packed else width, rows)
+    arguments = (
+        source,
+        result,
+        *window_numbers(window, images.shape),
+        np.int32(groups),
+        np.uint32(rows),
+        np.int32(packed),
+    )
+    launch(namespace(images), "columns.cu", f"{kernel}_{images.dtype.name}", grid, block, arguments)
 
 
 def _windows(padded: Array, window: Window, groups: int) -> Array:

@@ -5,13 +5,17 @@ images at a time as fit the cache. Which place won is kept as one byte for each 
 the gradient goes to exactly one element.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from mpitrain.array import namespace
 from mpitrain.memory import empty
-from mpitrain.ops.windows import Window, bordered, pad, places
+from mpitrain.ops.grid import over_rows
+from mpitrain.ops.launch import launch
+from mpitrain.ops.windows import Window, bordered, pad, places, window_numbers
 
 Array = Any
 
@@ -20,25 +24,33 @@ TILE = 1 << 20  # elements of the images that go through all places while they a
 
 def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
     """Of (batch, height, width, channels): the largest of each window, and the number of its place as uint8."""
-    shape = (len(x), *window.sides(x.shape[1:3]), x.shape[-1])
-    y, winner = empty(shape, x.dtype), empty(shape, np.uint8)
-    for images in _parts(x):
-        first, *rest = places(pad(x[images], window.padding, -np.inf), window)
-        largest, number, mark = y[images], winner[images], empty(first.shape, np.bool_)
-        scratch = mark.view(np.uint8)
-        largest[...], number[...] = first, 0
-        for index, place in enumerate(rest, start=1):
-            np.greater(place, largest, out=mark)
-            # Places come in rising order, so a later winner is simply the larger number.
-            np.multiply(scratch, np.uint8(index), out=scratch)
-            np.maximum(number, scratch, out=number)
-            np.maximum(largest, place, out=largest)
+    shape, xp = (len(x), *window.sides(x.shape[1:3]), x.shape[-1]), namespace(x)
+    y, winner = empty(shape, x.dtype, xp), empty(shape, np.uint8, xp)
+    if xp is not np:
+        _launch("max_pool", (x, y, winner), y, window, x.shape)
+        return y, winner
+    with np.errstate(invalid="ignore"):  # Of all types only bfloat16 complains of comparing what is not a number.
+        for images in _parts(x):
+            first, *rest = places(pad(x[images], window.padding, -np.inf), window)
+            largest, number, mark = y[images], winner[images], empty(first.shape, np.bool_)
+            scratch = mark.view(np.uint8)
+            largest[...], number[...] = first, 0
+            for index, place in enumerate(rest, start=1):
+                np.greater(place, largest, out=mark)
+                # Places come in rising order, so a later winner is simply the larger number.
+                np.multiply(scratch, np.uint8(index), out=scratch)
+                np.maximum(number, scratch, out=number)
+                np.maximum(largest, place, out=largest)
     return y, winner
 
 
 def max_pool_gradient(dy: Array, winner: Array, window: Window, shape: tuple[int, ...]) -> Array:
     """The gradient of the images, of this shape."""
-    dx = empty(shape, dy.dtype)
+    xp = namespace(dy)
+    dx = empty(shape, dy.dtype, xp)
+    if xp is not np:
+        _launch("max_pool_gradient", (dy, winner, dx), dx, window, shape)
+        return dx
     _, height, width, _ = shape
     # Then every pixel belongs to one window: write each once.
     side_by_side = window == Window(window.kernel, window.kernel) and not (
@@ -59,6 +71,13 @@ def max_pool_gradient(dy: Array, winner: Array, window: Window, shape: tuple[int
             place += np.multiply(part, mark, out=term)
         dx[images] = within
     return dx
+
+
+def _launch(kernel: str, arrays: tuple[Array, ...], result: Array, window: Window, images: tuple[int, ...]) -> None:
+    rows, channels = math.prod(result.shape[:3]), result.shape[-1]
+    grid, block = over_rows(result, channels, rows)
+    arguments = (*arrays, *window_numbers(window, images), np.uint32(rows))
+    launch(namespace(result), "max_pool.cu", f"{kernel}_{result.dtype.name}", grid, block, arguments)
 
 
 def _parts(images: Array) -> Iterator[slice]:

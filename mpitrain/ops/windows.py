@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 
@@ -62,6 +64,13 @@ class Window(NamedTuple):
             (side - reach) // stride + 1 for side, reach, stride in zip(room, self.reach, self.stride, strict=True)
         )
         return down, across
+
+
+def window_numbers(window: Window, images: tuple[int, ...]) -> tuple[Any, ...]:
+    """What kernels take as WINDOW_NUMBERS, for images of shape (batch, height, width, channels)."""
+    _, height, width, channels = images
+    options = [side for pair in window for side in pair]
+    return tuple(map(np.int32, (height, width, channels, *window.sides((height, width)), *options)))
 
 
 def pair(name: str, value: int | Pair) -> Pair:

@@ -33,8 +33,9 @@ class Config:
     batch_norm
         Over the samples of all ranks (sync), or of each rank alone (local) (resnet20, resnet56, wav).
     data
-        Data set: embedded are fashion, topics, vowels and lectures; mnist, idx, cifar10, cifar100, arrays,
-        safetensors, drive, text, series, wav and ratings are read from --data-dir. Default: the model's own.
+        Data set: embedded are fashion, topics, vowels and lectures; road is drawn, not filmed; mnist, idx, cifar10,
+        cifar100, arrays, safetensors, drive, wav, text, series and ratings are read from --data-dir. Default: the
+        model's own.
     data_dir
         Folder or file of the data.
     batch
@@ -72,6 +73,9 @@ class Config:
     precision
         Numbers in the network: fp32, or tf32 (products by tensor cores, on cuda), bf16, fp16 with parameters kept in
         float32.
+    graphs
+        Record the pass of the network over a batch as a CUDA graph, and launch it as a whole: for networks whose
+        kernels are shorter than their launches. Gradients set out after it, not during it.
     algorithm
         Allreduce algorithm of the gradients: auto, library (MPI's own), or any that `mpitrain prove allreduce` names,
         such as ring, halving_doubling or direct.
@@ -116,10 +120,15 @@ class Config:
             "topics",
             "vowels",
             "lectures",
+            "road",
             "mnist",
             "idx",
             "cifar10",
             "cifar100",
+            "arrays",
+            "safetensors",
+            "drive",
+            "wav",
             "text",
             "series",
             "ratings",
@@ -144,6 +153,7 @@ class Config:
     seed: Whole = 0
     device: Literal["cpu", "cuda", "emulated"] = "cpu"
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    graphs: Annotated[bool, Parameter(negative="")] = False
     algorithm: str = "auto"
     engine: Engine = "auto"
     tuning: Annotated[Path | None, Parameter(negative="")] = None

@@ -46,6 +46,10 @@ def check(config: "Config") -> None:
         _demand(
             config, "device", "cuda with --precision tf32, a mode of its tensor cores", lambda value: value == "cuda"
         )
+    if config.graphs:
+        _demand(config, "device", "cuda with --graphs", lambda value: value != "cpu")
+        _demand(config, "microbatches", "1 with --graphs", lambda value: value == 1)
+        _demand(config, "dropout", "0 with --graphs: each launch would drop the same", lambda value: not value)
     _check_algorithm(config)
     if config.virtual is None:
         for name in ("network", "trace"):

@@ -64,9 +64,16 @@ def _train(world: World, config: Config, resumed: Path | None) -> dict[str, Any]
         return _train_on(world, find("cpu"), config, resumed)
     from mpitrain.engines.transport import reach_devices
 
-    device = agreed(world, lambda: find(config.device, world.node_rank))
+    device = agreed(world, lambda: _device(config, world.node_rank))
     with reach_devices(world, device) as reaching:
         return _train_on(reaching, device, config, resumed)
+
+
+def _device(config: Config, local_rank: int) -> Device:
+    device = find(config.device, local_rank)
+    if config.precision == "tf32":
+        device.allow_tf32()
+    return device
 
 
 def _train_on(world: World, device: Device, config: Config, resumed: Path | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def summarise(
     trainer: Trainer, timeline: Timeline, training_loss: float, held_out: Evaluation, seconds: float
 ) -> dict[str, Any]:
     """Rates and seconds are of this process's part of the run, if it was resumed. Collective."""
-    world, shares, score = trainer.world, timeline.total, trainer.task.score
+    world, shares, score, memory = trainer.world, timeline.total, trainer.task.score, trainer.device.memory()
     return {
         f"test_{score.key}": held_out.score,
         "test_loss": held_out.loss,
@@ -49,6 +49,11 @@ def summarise(
         "ranks": world.size,
         "global_batch": trainer.global_batch,
         "parameters": trainer.layout.count,
+        "device": str(trainer.device),
+        "precision": trainer.config.precision,
+        "skipped_steps": trainer.update.skipped,
+        "device_bytes_used": memory and memory.used,
+        "device_bytes_taken": memory and memory.total,
         "algorithm": trainer.strategy.algorithms,
         "algorithm_why": "; ".join(dict.fromkeys(plan.why for plan in trainer.strategy.plans)),
         "engine": trainer.strategy.engines,
@@ -80,6 +85,7 @@ def show(console: Console, summary: dict[str, Any], folder: str, score: Score) -
         ("waiting", "" if alone else f"{spent('waiting')}, mostly for rank {summary['slowest_rank']}"),
         ("allreduce", "" if alone else f"{summary['algorithm']} ({summary['algorithm_why']})"),
         ("engine", summary["engine"]),
+        ("device", _device(summary)),
         ("parameters", f"{summary['parameters']:,}{'' if alone else f', {alike}'}"),
         ("their SHA-256", summary["parameters_sha256"][:16] + "..."),
         ("run folder", folder),
@@ -87,3 +93,15 @@ def show(console: Console, summary: dict[str, Any], folder: str, score: Score) -
         if value:
             table.add_row(name, value)
     console.print(table)
+
+
+def _device(summary: dict[str, Any]) -> str:
+    """The device and its numbers; nothing about the CPU in float32, which goes without saying."""
+    if summary["device_bytes_used"] is None:
+        memory = ""
+    else:
+        used, taken = (summary[f"device_bytes_{what}"] / 2**20 for what in ("used", "taken"))
+        memory = f", {used:,.0f} MiB of memory in use, {taken:,.0f} MiB taken"
+    skipped = f", {summary['skipped_steps']} steps skipped" if summary["skipped_steps"] else ""
+    plain = not memory and summary["precision"] == "fp32"
+    return "" if plain else f"{summary['device']}, {summary['precision']}{skipped}{memory}"

@@ -24,6 +24,7 @@ from mpitrain.parallel.data import DataParallel, Exchanged
 from mpitrain.parallel.rows import rows
 from mpitrain.training.agreement import agreed
 from mpitrain.training.config import Config
+from mpitrain.training.graph import GraphedPass
 from mpitrain.training.precision import PRECISIONS
 from mpitrain.training.update import Update, scaled_rate
 from mpitrain.world import World
@@ -81,6 +82,7 @@ class Trainer:
         self.rate = scaled_rate(config, self.global_batch)
         copy = self.working if precision.half else None
         self.update = Update(world, config, self.layout, self.values, copy, self.steps)
+        self.graphed = GraphedPass(self.device, self._whole_pass, self.buffers) if config.graphs else None
         self.done = 0  # steps so far
         self.last_loss = math.nan
         self._shuffled = (-1, np.empty(0, np.int64))  # an epoch and its order
@@ -110,6 +112,12 @@ class Trainer:
 
     def _forward_and_backward(self, mine: np.ndarray, scale: float) -> Any:
         """Microbatch by microbatch; buckets go out while the last one's backward runs. Gives the sum of the losses."""
+        if self.graphed is not None:
+            sums = self.graphed(*self.dataset.batch(mine), scale)
+            self.strategy.begin(*sums)
+            for unit in self.layout.units:
+                self._finished(len(mine), True, unit)
+            return sums[0]
         microbatches, loss_sum, score_sum = self.config.microbatches, 0.0, 0.0
         for number in range(microbatches):
             part = mine[_indices(share(len(mine), number, microbatches))]
@@ -125,6 +133,13 @@ class Trainer:
             finished = partial(self._finished, len(part), last)
             self.model.backward(context, scored.gradient, number > 0, finished, input_gradient=False)
         return loss_sum
+
+    def _whole_pass(self, inputs: Any, targets: Any, scale: float) -> tuple[Any, Any]:
+        """What a graph is made of: all that happens on the device between a batch and its gradients."""
+        output, context = self.model.forward(self._cast(inputs), Call(True, self.config.seed))
+        scored = self.task.loss(output, targets, scale)
+        self.model.backward(context, scored.gradient, input_gradient=False)
+        return scored.loss_sum, scored.score_sum
 
     def evaluate(self) -> Evaluation:
         """Mean loss and score over the held-out data, dealt to all ranks; with averaged weights, if there are any."""
@@ -208,11 +223,16 @@ class Trainer:
         return self._inputs(batch[0]), self.device.array(batch[1])
 
     def _inputs(self, inputs: Inputs) -> Any:
-        """On the device, numbers in the network's own precision; ids as they are."""
+        """On the device, numbers in the network's own precision."""
         if isinstance(inputs, tuple):
             return tuple(map(self._inputs, inputs))
-        array = self.device.array(inputs)
-        return array.astype(self.working.dtype, copy=False) if inputs.dtype.kind == "f" else array
+        return self._cast(self.device.array(inputs))
+
+    def _cast(self, inputs: Any) -> Any:
+        """Numbers in the network's own precision; ids as they are."""
+        if isinstance(inputs, tuple):
+            return tuple(map(self._cast, inputs))
+        return inputs.astype(self.working.dtype, copy=False) if inputs.dtype.kind == "f" else inputs
 
     def _finished(self, samples: int, last: bool, unit: str) -> None:
         """Backward is past a unit, with so many samples; its gradients are complete after the last microbatch."""
@@ -251,6 +271,10 @@ def _check(config: Config, dataset: Samples, world: World) -> None:
         raise UsageError(
             f"--data {dataset.name}: {dataset.kind}, expected {model.kind} for model {config.model}; "
             f"take other data, or a model for {dataset.kind} ({fitting})"
+        )
+    if config.graphs and world.size > 1 and model.normalises and config.recipe.batch_norm == "sync":
+        raise UsageError(
+            "--graphs: a graph cannot sum over ranks between its layers: expected --batch-norm local, found sync"
         )
     algorithm = None if config.algorithm == "auto" else find_algorithm("allreduce", config.algorithm)
     try:

@@ -38,7 +38,7 @@ def test_all_of_it_runs(tmp_path):
     assert parts == {"machine", "compile", "NCCL"}
     text = page.read_text()
     assert "Nothing failed." in text and "- GPU: emulated on the CPU, 1 GiB" in text
-    assert "| NCCL      | allreduce by ring, ranks: 4 " in text
+    assert "| allreduce by ring, ranks: 4 " in text
 
 
 def test_without_a_gpu_it_says_so_and_leaves_the_page(tmp_path):

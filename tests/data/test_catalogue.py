@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mpitrain.data import NAMES, load
 from mpitrain.data.catalogue import EMBEDDED, EMBEDDED_FOLDER, READERS
 from mpitrain.errors import UsageError
+from mpitrain.training.config import Config
 
 
 def refused(*arguments):
@@ -24,8 +26,16 @@ def test_names():
     assert refused("fashion", "here") == (
         "data fashion is embedded and takes no folder, found here; use idx to read one"
     )
+    assert refused("road", "here") == (
+        "data road is drawn, not filmed, and takes no folder, found here; use drive to read one"
+    )
     assert NAMES[0] == "fashion" and not set(EMBEDDED) & set(READERS)
     assert {embedded.reader for embedded in EMBEDDED.values()} <= set(READERS)
+
+
+def test_the_command_line_takes_every_name():
+    taken = {name for part in get_args(get_type_hints(Config)["data"]) for name in get_args(part)}
+    assert taken == set(NAMES)
 
 
 @pytest.mark.parametrize("name", READERS)

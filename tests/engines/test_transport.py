@@ -104,6 +104,11 @@ def test_what_cannot_be(name, text, monkeypatch):
     assert str(refused.value) == text
 
 
+def test_the_host_needs_no_transport():
+    with pytest.raises(ValueError, match=r"^device cpu: its arrays are the host's, whose world needs no transport$"):
+        reach_devices(SoloWorld(), find("cpu"))
+
+
 class Host:
     """A rank of several, as far as obstacles look at it."""
 

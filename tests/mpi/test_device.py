@@ -8,6 +8,7 @@ import pytest
 from cases import assert_same, case, contributions
 
 import mpitrain.emulated as xp
+from mpitrain import CollectiveMismatch, UsageError
 from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
 from mpitrain.collectives.kinds import KINDS
 from mpitrain.device import find
@@ -84,7 +85,7 @@ def test_types_and_operations(worlds, transport):
     for kind in map(np.dtype, ("float64", "float32", "float16", ml_dtypes.bfloat16, "int32", "int64")):
         data = np.random.default_rng(world.size).integers(1, 3, (world.size, 11)).astype(kind)
         for op, function in operations.items():
-            if op == "mean" and kind.kind == "i":
+            if op not in ("sum", "prod") and kind.name not in ("float32", "bfloat16"):
                 continue
             for algorithm in ("ring", *([LIBRARY] if transport == "nccl" else [])):
                 got = world.allreduce(on_device(data[world.rank]), op, algorithm=algorithm)
@@ -98,6 +99,33 @@ def test_what_is_only_moved_may_be_of_any_type(worlds, transport):
         data = np.array([1, 0, 1, 1, 0]).astype(dtype)
         buffer = on_device(data if world.rank == 0 else np.zeros_like(data))
         assert_same(world.bcast(buffer, algorithm="binomial_tree").get(), data)
+
+
+def test_the_host_waits_for_nothing(worlds):
+    """From the start to the wait, whatever the algorithm: no number comes to the host in between."""
+    world = worlds["nccl"]
+    for algorithm in ("auto", "ring", "double_tree", "direct"):
+        plan = world.plan("allreduce", xp.ones(1003), algorithm=algorithm)
+        before = xp.synchronisations()
+        result = plan.start().wait()
+        assert xp.synchronisations() == before
+        assert (result.get() == world.size).all()
+        plan.free()
+
+
+def test_any_operation_on_the_host_and_kernels_on_devices(worlds):
+    def last(left, right):
+        return right
+
+    for algorithm in ("auto", "linear"):
+        got = worlds["staged"].allreduce(xp.full(3, float(worlds["staged"].rank)), last, algorithm=algorithm)
+        assert got.tolist() == [worlds["staged"].size - 1] * 3
+    if worlds["nccl"].size > 1:
+        known = "sum, prod, min, max, mean"
+        with pytest.raises(TypeError, match=f"^op 'last' on a device: expected one of {known}, which are kernels$"):
+            worlds["nccl"].allreduce(xp.ones(3), last)
+        with pytest.raises(TypeError, match=r"^reduce on a device: expected one of float64, .*int64; found int8$"):
+            worlds["nccl"].allreduce(xp.ones(3, "int8"), algorithm="ring")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -167,3 +195,45 @@ def test_arrays_of_the_host_go_to_the_host_s_world(worlds):
     assert plan.run() is data
     assert_same(data, np.arange(5.0) * world.size + sum(range(world.size)))
     world.barrier()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_checked_mode_sees_calls_that_differ(world, transport):
+    if world.size == 1:
+        pytest.skip("one rank agrees with itself")
+    from mpitrain.engines.transport import reach_devices
+
+    with reach_devices(world, find("emulated"), transport) as checked:
+        odd = world.rank == world.size - 1
+        with pytest.raises(CollectiveMismatch, match=r"count=10.*\n.*count=11|differ"):
+            checked.allreduce(xp.ones(11 if odd else 10), algorithm="ring")
+        plan = checked.plan("allreduce", xp.ones(3), algorithm="ring")
+        with pytest.raises(CollectiveMismatch, match="expected the same calls in the same order on every rank"):
+            checked.bcast(xp.ones(3)) if odd else plan.run()
+        assert plan.run().tolist() == [world.size] * 3
+        plan.free()
+
+
+def test_split(worlds):
+    """Odd and even ranks apart, each in a world that reaches devices the same way."""
+    for world in worlds.values():
+        with world.split(world.rank % 2, -world.rank) as part:
+            assert part.engine == world.engine
+            mine = [rank for rank in range(world.size) if rank % 2 == world.rank % 2]
+            assert part.allreduce(xp.full(2, float(world.rank)), algorithm="ring").tolist() == [sum(mine)] * 2
+
+
+def test_transports_that_were_asked_for_are_alike_on_all_ranks(world):
+    """Rank 0's environment counts; what is not possible on one rank is refused on all, with that rank's reason."""
+    from mpitrain.engines import transport
+
+    with pytest.MonkeyPatch.context() as patch:
+        if world.rank == 0:
+            patch.setenv("MPITRAIN_TRANSPORT", "staged")
+        with transport.reach_devices(world, find("emulated"), "nccl") as reaching:
+            assert (reaching.engine, reaching.why) == ("staged", "as asked for")
+    last = world.size - 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "obstacle", lambda name, host, device: "gone" if host.rank == last else None)
+        with pytest.raises(UsageError, match="transport nccl: gone"):
+            transport.reach_devices(world, find("emulated"), "nccl")

@@ -43,6 +43,13 @@ def test_numbers_are_philox_by_16_bits():
             assert row[8 * block : 8 * block + 8].tolist() == kept[: 19 - 8 * block]
 
 
+def test_what_is_at_the_level_is_kept():
+    """p is the largest probability with which the first number stays, and no more."""
+    words = philox(np.array([[0], [SAMPLES[0]], [0], [0]], np.uint64), philox_key(0, "a"))
+    piece = int(words[0, 0]) % 2**16
+    assert mask(p=piece / 2**16)[0, 0, 0] and not mask(p=(piece + 1) / 2**16)[0, 0, 0]
+
+
 @pytest.mark.parametrize(
     "changed", [{"seed": 1}, {"step": 1}, {"samples": SAMPLES + 1}, {"samples": SAMPLES + (1 << 32)}, {"path": "b"}]
 )

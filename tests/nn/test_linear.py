@@ -100,6 +100,14 @@ def test_tied_to_a_table(bench):
     tied.check_microbatches(tied.draw(4, 3), cut=1)
 
 
+def test_tied_to_one_another(bench):
+    ties = {"second.weight": "first.weight", "second.bias": "first.bias"}
+    tied = bench(Sequential(ties, first=Linear(3, 3, activation="tanh"), second=Linear(3, 3)))
+    assert tied.layout.count == 12
+    tied.check(tied.draw(4, 3))
+    tied.check_microbatches(tied.draw(4, 3), cut=1)
+
+
 def test_an_activation_that_there_is_not():
     with pytest.raises(ValueError) as error:
         Linear(2, 3, activation="softplus")

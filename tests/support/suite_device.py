@@ -55,3 +55,16 @@ def test_half_precisions_come_close(world, precision):
         for _ in range(STEPS):
             np.testing.assert_allclose(trainer.step().loss, on_cpu.step().loss, rtol=0.02)
         assert replicas_alike(trainer)
+
+
+@pytest.mark.parametrize("model", ["mlp", "gpt", "dlrm"])
+def test_a_graph_is_the_pass_that_it_records(world, model):
+    """Three batches of an epoch: run, recorded, launched again; then its last, smaller one."""
+    options = SMALL[model] | {"global_batch": 9}
+    with (
+        device_trainer(world, model=model, **options) as plain,
+        device_trainer(world, model=model, graphs=True, **options) as graphed,
+    ):
+        for _ in range(4):
+            assert graphed.step().loss == plain.step().loss
+        np.testing.assert_array_equal(graphed.values.get(), plain.values.get())
