@@ -68,11 +68,12 @@ def activation_backward(kept: Array, dy: Array, activation: str, out: Array) -> 
 def _forward_on_gpu(x: Array, bias: Array | None, activation: str, out: Array, slope: Array | None) -> None:
     width = x.size if bias is None else len(bias)
     rows = x.size // width if width else 0
-    arrays = (x, bias, out, slope)
+    xp = namespace(x)
+    arrays = (xp.ascontiguousarray(x), bias, out, slope)
     packed, grid, block = _grid(rows, width, arrays)
     numbers = (np.int32(list(_FORMS).index(activation)), np.int32(packed), np.int64(rows), np.int64(width))
     pointers = tuple(NULL if array is None else array for array in arrays)
-    launch(namespace(x), "bias_activation.cu", f"bias_activation_{x.dtype.name}", grid, block, (*pointers, *numbers))
+    launch(xp, "bias_activation.cu", f"bias_activation_{x.dtype.name}", grid, block, (*pointers, *numbers))
 
 
 def _backward_on_gpu(kept: Array, dy: Array, activation: str, out: Array) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops.launch import launch
+from mpitrain.ops.matmul import matmul
 
 Array = Any
 
@@ -82,12 +83,15 @@ def _tile(
     if smoothing:
         losses -= smoothing / classes * gradient.sum(axis=1)
     np.exp(gradient, out=gradient)
-    totals = gradient @ np.ones(classes, logits.dtype)
+    ones = np.ones(classes, logits.dtype)
+    totals = matmul(gradient, ones, out=empty((len(logits),), logits.dtype))  # BLAS sums rows faster than `sum`
     losses += np.log(totals)
-    gradient *= (scale * counted / totals).astype(logits.dtype)[:, np.newaxis]
+    gradient *= (scale / totals)[:, np.newaxis]
     if smoothing:
-        gradient -= (scale * smoothing / classes * counted).astype(logits.dtype)[:, np.newaxis]
-    gradient[every, labels] -= (scale * (1 - smoothing) * counted).astype(logits.dtype)
+        gradient -= np.asarray(scale * smoothing / classes, logits.dtype)
+    gradient[every, labels] -= np.asarray(scale * (1 - smoothing), logits.dtype)
+    if not counted.all():
+        gradient[~counted] = 0
     return float(losses.sum(where=counted, dtype=np.float64)), int(((best == labels) & counted).sum())
 
 

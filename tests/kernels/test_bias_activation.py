@@ -67,6 +67,15 @@ def test_what_needs_no_function_is_equal_bit_by_bit():
                 np.testing.assert_array_equal(forward(activation, x, bias[0], start=0)[0], expected)
 
 
+def test_arrays_that_are_not_contiguous():
+    x = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)
+    turned, y = xp.asarray(x).T, xp.empty((6, 4), np.float32)
+    bias_activation(turned, None, "relu", y)
+    np.testing.assert_array_equal(y.get(), np.maximum(x.T, 0))
+    activation_backward(turned, turned, "relu", y)
+    np.testing.assert_array_equal(y.get(), np.maximum(x.T, 0))
+
+
 def test_no_synchronisation():
     before = xp.synchronisations()
     x = xp.ones((3, 4), np.float32)

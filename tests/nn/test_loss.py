@@ -96,6 +96,13 @@ def test_tiles_change_nothing(monkeypatch):
     np.testing.assert_allclose(tiled.gradient, dlogits, rtol=1e-14)
 
 
+def test_what_is_ignored_may_be_no_number():
+    logits = np.array([[1.0, 2], [np.nan, np.inf]])
+    loss, right, dlogits = softmax_cross_entropy(logits, np.array([1, -1]), 1.0, ignore=-1)
+    assert (loss, right) == (pytest.approx(np.log(1 + np.exp(-1))), 1)
+    np.testing.assert_array_equal(dlogits[1], 0)
+
+
 def test_labels_that_are_no_class():
     for labels, wrong in (([0, 3], 3), ([-1, 0], -1)):
         with pytest.raises(ValueError) as error:
