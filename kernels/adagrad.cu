@@ -2,10 +2,10 @@
 //
 //     slope  = scale * gradient + weight_decay * value
 //     total += slope^2
-//     value -= lr * (slope / (root(total) + eps))
+//     value -= lr * (slope / (sqrt(total) + eps))
 //
-// The NumPy twin is mpitrain/ops/adagrad.py. Both round after each operation, so this file wants a compiler that does not
-// contract any.
+// The NumPy twin is mpitrain/ops/adagrad.py. Both round after each operation, so this file wants a compiler that does
+// not contract any.
 //
 // Rounds after each operation: --fmad=false
 
@@ -22,7 +22,7 @@ struct Adagrad {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        Few<T, N> slope = read_slopes<N>(gradients, i, factor), sum = read<N>(total, i), value = read<N>(values, i);
+        Group<T, N> slope = read_slopes<N>(gradients, i, factor), sum = read<N>(total, i), value = read<N>(values, i);
         const unsigned int bits = decaying<N>(decayed, i);
         for (int k = 0; k < N; ++k) {
             if (decay != 0 && bits >> k & 1)
@@ -50,8 +50,8 @@ struct Adagrad {
     }
 FOR_ALL_TYPES(ADAGRAD)
 
-// A block for each number in `ids`. Of those that name the same row the first to claim it does the row; which it is makes
-// no difference to the result. `claimed`, one number a row, starts as 0.
+// A block for each number in `ids`. Of those that name the same row the first to claim it does the row; which it is
+// makes no difference to the result. `claimed`, one number a row, starts as 0.
 #define ADAGRAD_ROWS(SUFFIX, T, G, C)                                                                            \
     extern "C" __global__ void adagrad_rows_##SUFFIX(T *values, const G *gradients, T *total, C *copy,           \
                                                      const long long *ids, int *claimed, T lr, T eps,            \

@@ -1,15 +1,15 @@
-// One step of Adam or AdamW over flat vectors: 28 bytes an element, be it in float32 alone or with float32 values, bfloat16
-// gradients in and bfloat16 values out.
+// One step of Adam or AdamW over flat vectors: 28 bytes an element, be it in float32 alone or with float32 values,
+// bfloat16 gradients in and bfloat16 values out.
 //
 //     slope  = scale * gradient                                 (AdamW)
 //     slope  = scale * gradient + weight_decay * value          (Adam)
 //     mean   = beta1 * mean + (1 - beta1) * slope
 //     square = beta2 * square + (1 - beta2) * slope^2
 //     value  = (1 - lr * weight_decay) * value                  (AdamW)
-//     value -= rate * mean / (root(square) + floor)
+//     value -= rate * mean / (sqrt(square) + floor)
 //
-// rate and floor hold the corrections of the moments; mpitrain/ops/adamw.py, the NumPy twin, tells how. Both round after
-// each operation, so this file wants a compiler that does not contract any.
+// rate and floor hold the corrections of the moments; mpitrain/ops/adamw.py, the NumPy twin, tells how. Both round
+// after each operation, so this file wants a compiler that does not contract any.
 //
 // Rounds after each operation: --fmad=false
 
@@ -35,8 +35,8 @@ struct Adamw {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        Few<T, N> slope = read_slopes<N>(gradients, i, factor), value = read<N>(values, i);
-        Few<T, N> first = read<N>(mean, i), second = read<N>(square, i);
+        Group<T, N> slope = read_slopes<N>(gradients, i, factor), value = read<N>(values, i);
+        Group<T, N> first = read<N>(mean, i), second = read<N>(square, i);
         const unsigned int bits = decaying<N>(decayed, i);
         for (int k = 0; k < N; ++k) {
             const bool decays = bits >> k & 1;

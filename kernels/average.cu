@@ -1,5 +1,6 @@
-// A moving average of a flat vector: average += take * (value - average), 12 bytes an element in float32. The NumPy twin is
-// mpitrain/ops/average.py. Both round after each operation, so this file wants a compiler that does not contract any.
+// A moving average of a flat vector: average += take * (value - average), 12 bytes an element in float32. The NumPy
+// twin is mpitrain/ops/average.py. Both round after each operation, so this file wants a compiler that does not
+// contract any.
 //
 // Rounds after each operation: --fmad=false
 
@@ -13,8 +14,8 @@ struct Average {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        Few<T, N> own = read<N>(average, i);
-        const Few<T, N> value = read<N>(values, i);
+        Group<T, N> own = read<N>(average, i);
+        const Group<T, N> value = read<N>(values, i);
         for (int k = 0; k < N; ++k)
             own[k] = own[k] + take * (value[k] - own[k]);
         write<N>(average, i, own);

@@ -1,5 +1,5 @@
-// A vector in another type, rounded to nearest, ties to even; what is too large becomes infinite. As many elements at a time
-// as are 16 bytes in the wider of the two types. From double to a half type it goes by float, and so rounds twice.
+// A vector in another type, rounded to nearest, ties to even; what is too large becomes infinite. As many elements at a
+// time as are 16 bytes in the wider of the two types. From double to a half type it goes by float, and so rounds twice.
 
 #include "flat.cuh"
 
@@ -10,8 +10,8 @@ struct Cast {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<From, N> given = read<N>(from, i);
-        Few<To, N> cast;
+        const Group<From, N> given = read<N>(from, i);
+        Group<To, N> cast;
         for (int k = 0; k < N; ++k)
             cast[k] = narrow<To>((wide<To>)widen(given[k]));
         write<N>(to, i, cast);

@@ -1,46 +1,39 @@
-// What the steps of all optimisers share: each number of the flat vectors is read once and written once, 16 bytes of the
-// values at a time.
+// What the steps of all optimisers share: each number of the flat vectors is read once and written once, 16 bytes of
+// the values at a time.
 //
-// T is the type of the values and of the optimiser's own vectors, float or double; G that of the gradients, C that of the
-// copy. A step is a struct whose `at<N>(i)` does elements i to i + N.
+// T is the type of the values and of the optimiser's own vectors, float or double; G that of the gradients, C that of
+// the copy. A step is a struct whose `at<N>(i)` does elements i to i + N.
 
+#include "group.cuh"
 #include "numbers.cuh"
 
 // A C++ compiler may take float's for double's.
 __device__ __forceinline__ float root(float x) { return sqrtf(x); }
 __device__ __forceinline__ double root(double x) { return sqrt(x); }
 
-// N numbers that are read or written at once, from an address that N of them divide.
-template <typename T, int N>
-struct alignas(sizeof(T) * N) Few {
-    T numbers[N];
-    __device__ __forceinline__ T &operator[](int k) { return numbers[k]; }
-    __device__ __forceinline__ const T &operator[](int k) const { return numbers[k]; }
-};
-
 template <int N, typename T>
-__device__ __forceinline__ Few<T, N> read(const T *vector, long long i) {
-    return *(const Few<T, N> *)(vector + i);
+__device__ __forceinline__ Group<T, N> read(const T *vector, long long i) {
+    return *(const Group<T, N> *)(vector + i);
 }
 
 template <int N, typename T>
-__device__ __forceinline__ void write(T *vector, long long i, const Few<T, N> &numbers) {
-    *(Few<T, N> *)(vector + i) = numbers;
+__device__ __forceinline__ void write(T *vector, long long i, const Group<T, N> &numbers) {
+    *(Group<T, N> *)(vector + i) = numbers;
 }
 
-// What a scale is: a number known on the host, times one that is known only here, or null for 1.
+// What a scale is: a number that lies here, or, with null, one known on the host.
 template <typename T>
 struct Scale {
     T known;
     const float *here;
-    __device__ __forceinline__ T factor() const { return here ? known * (T)*here : known; }
+    __device__ __forceinline__ T factor() const { return here ? (T)*here : known; }
 };
 
 // Gradients in the type of the values, times the factor.
 template <int N, typename T, typename G>
-__device__ __forceinline__ Few<T, N> read_slopes(const G *gradients, long long i, T factor) {
-    const Few<G, N> given = read<N>(gradients, i);
-    Few<T, N> slopes;
+__device__ __forceinline__ Group<T, N> read_slopes(const G *gradients, long long i, T factor) {
+    const Group<G, N> given = read<N>(gradients, i);
+    Group<T, N> slopes;
     for (int k = 0; k < N; ++k)
         slopes[k] = (T)widen(given[k]) * factor;
     return slopes;
@@ -48,10 +41,10 @@ __device__ __forceinline__ Few<T, N> read_slopes(const G *gradients, long long i
 
 // Values to their vector, and rounded to the copy if there is one.
 template <int N, typename T, typename C>
-__device__ __forceinline__ void write_values(T *values, C *copy, long long i, const Few<T, N> &value) {
+__device__ __forceinline__ void write_values(T *values, C *copy, long long i, const Group<T, N> &value) {
     write<N>(values, i, value);
     if (copy) {
-        Few<C, N> rounded;
+        Group<C, N> rounded;
         for (int k = 0; k < N; ++k)
             rounded[k] = narrow<C>(value[k]);
         write<N>(copy, i, rounded);
@@ -70,8 +63,8 @@ __device__ __forceinline__ bool fits(const T *vector) {
     return (unsigned long long)vector % (sizeof(T) * N) == 0;
 }
 
-// Elements [start, stop) by threads number `thread` of `threads`: packs of N if all vectors fit them, what is left over at
-// both ends one by one.
+// Elements [start, stop) by threads number `thread` of `threads`: packs of N if all vectors fit them, what is left over
+// at both ends one by one.
 template <int N, typename Step>
 __device__ __forceinline__ void walk(const Step &step, bool packed, long long start, long long stop, long long thread,
                                      long long threads) {

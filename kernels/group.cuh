@@ -4,4 +4,6 @@
 template <typename T, int length>
 struct alignas(length * sizeof(T)) Group {
     T numbers[length];
+    __device__ __forceinline__ T &operator[](int k) { return numbers[k]; }
+    __device__ __forceinline__ const T &operator[](int k) const { return numbers[k]; }
 };

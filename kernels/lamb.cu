@@ -1,13 +1,13 @@
-// One step of LAMB over a flat vector of several layers, in two passes: 40 bytes an element in float32. The first moves the
-// moments and leaves the norms' partial sums, which norm.cu adds up; the second steps.
+// One step of LAMB over a flat vector of several layers, in two passes: 40 bytes an element in float32. The first moves
+// the moments and leaves the norms' partial sums, which norm.cu adds up; the second steps.
 //
 //     mean   = beta1 * mean + (1 - beta1) * slope               with slope = scale * gradient
 //     square = beta2 * square + (1 - beta2) * slope^2
 //     move   = correct * (mean / (sqrt(square) + floor)) + weight_decay * value
 //     value -= lr * ratio * move                                with ratio = |value| / |move|
 //
-// correct and floor hold the corrections of the moments, as in adamw.cu. To keep the moves between the passes instead of
-// computing them twice would move as many bytes and take a vector more. The NumPy twin is mpitrain/ops/lamb.py.
+// correct and floor hold the corrections of the moments, as in adamw.cu. To keep the moves between the passes instead
+// of computing them twice would move as many bytes and take a vector more. The NumPy twin is mpitrain/ops/lamb.py.
 //
 // Rounds after each operation: --fmad=false
 
@@ -35,8 +35,8 @@ struct Moments {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> slope = read_slopes<N>(gradients, i, factor);
-        Few<T, N> first = read<N>(mean, i), second = read<N>(square, i);
+        const Group<T, N> slope = read_slopes<N>(gradients, i, factor);
+        Group<T, N> first = read<N>(mean, i), second = read<N>(square, i);
         for (int k = 0; k < N; ++k) {
             first[k] = keep1 * first[k] + take1 * slope[k];
             second[k] = keep2 * second[k] + take2 * (slope[k] * slope[k]);
@@ -45,7 +45,7 @@ struct Moments {
         write<N>(square, i, second);
         if (!inside)
             return;
-        const Few<T, N> value = read<N>(values, i);
+        const Group<T, N> value = read<N>(values, i);
         for (int k = 0; k < N; ++k) {
             const double v = value[k], m = move(value[k], first[k], second[k]);
             *lengths += v * v;
@@ -87,8 +87,8 @@ struct Lamb {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> first = read<N>(mean, i), second = read<N>(square, i);
-        Few<T, N> value = read<N>(values, i);
+        const Group<T, N> first = read<N>(mean, i), second = read<N>(square, i);
+        Group<T, N> value = read<N>(values, i);
         for (int k = 0; k < N; ++k)
             value[k] = value[k] - rate * move(value[k], first[k], second[k]);
         write_values<N>(values, copy, i, value);

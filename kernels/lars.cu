@@ -1,5 +1,5 @@
-// One step of LARS over a flat vector of several layers, in two passes: 28 bytes an element in float32, of which the first
-// pass reads 8 for the norms. Between the two norm.cu adds up the partial sums of each layer.
+// One step of LARS over a flat vector of several layers, in two passes: 28 bytes an element in float32, of which the
+// first pass reads 8 for the norms. Between the two norm.cu adds up the partial sums of each layer.
 //
 //     slope    = scale * gradient + weight_decay * value
 //     velocity = momentum * velocity + lr * ratio * slope
@@ -20,8 +20,8 @@ struct Norms {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> value = read<N>(values, i);
-        const Few<G, N> gradient = read<N>(gradients, i);
+        const Group<T, N> value = read<N>(values, i);
+        const Group<G, N> gradient = read<N>(gradients, i);
         for (int k = 0; k < N; ++k) {
             const double v = value[k], g = widen(gradient[k]);
             *lengths += v * v;
@@ -56,7 +56,8 @@ struct Lars {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        Few<T, N> slope = read_slopes<N>(gradients, i, factor), speed = read<N>(velocity, i), value = read<N>(values, i);
+        Group<T, N> slope = read_slopes<N>(gradients, i, factor), speed = read<N>(velocity, i);
+        Group<T, N> value = read<N>(values, i);
         for (int k = 0; k < N; ++k) {
             if (decay != 0)
                 slope[k] = slope[k] + decay * value[k];

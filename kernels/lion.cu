@@ -23,8 +23,8 @@ struct Lion {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> slope = read_slopes<N>(gradients, i, factor);
-        Few<T, N> first = read<N>(mean, i), value = read<N>(values, i);
+        const Group<T, N> slope = read_slopes<N>(gradients, i, factor);
+        Group<T, N> first = read<N>(mean, i), value = read<N>(values, i);
         const unsigned int bits = decaying<N>(decayed, i);
         for (int k = 0; k < N; ++k) {
             const T way = blend * first[k] + mix * slope[k];

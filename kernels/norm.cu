@@ -1,8 +1,8 @@
 // The sum of the squares of a vector, in double, which also tells whether all of it is finite: no square of a float
 // overflows there. ladder/norm_1.cu to norm_3.cu lead here; the new idea is to read 16 bytes at a time.
 //
-// A block leaves one partial sum, and a second launch adds them up in their order. So the result depends on the number of
-// blocks, which the launch fixes, and on nothing else: no atomic addition, whose order changes from run to run.
+// A block leaves one partial sum, and a second launch adds them up in their order. So the result depends on the number
+// of blocks, which the launch fixes, and on nothing else: no atomic addition, whose order changes from run to run.
 
 #include "flat.cuh"
 #include "warp.cuh"
@@ -14,7 +14,7 @@ struct Squares {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> numbers = read<N>(vector, i);
+        const Group<T, N> numbers = read<N>(vector, i);
         for (int k = 0; k < N; ++k) {
             const double number = widen(numbers[k]);
             *sum += number * number;

@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al. 2011): four random words of each counter, by a key and without a state. The NumPy twin is
-// mpitrain/ops/philox.py.
+// Philox4x32-10 (Salmon et al. 2011): four random words of each counter, by a key and without a state. The NumPy twin
+// is mpitrain/ops/philox.py.
 
 struct Words {
     unsigned int word[4];

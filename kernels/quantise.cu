@@ -1,10 +1,10 @@
-// A vector in 8 bits an element and a scale for each group of elements, and back. A block does a group; it reads it twice,
-// the second time from the cache.
+// A vector in 8 bits an element and a scale for each group of elements, and back. A block does a group; it reads it
+// twice, the second time from the cache.
 //
 //     scale = max |x| / 127        code = x * (127 / max |x|), rounded        x ~ code * scale
 //
-// All in float. A group whose numbers are all below 1e-30 is 0. Rounded to nearest, ties to even; or, `random`, down after a
-// random number from [0, 1) has been added: number i's is word i % 4 of Philox's counter (i / 4, step).
+// All in float. A group whose numbers are all below 1e-30 is 0. Rounded to nearest, ties to even; or, `random`, down
+// after a random number from [0, 1) has been added: number i's is word i % 4 of Philox's counter (i / 4, step).
 //
 // Rounds after each operation: --fmad=false
 
@@ -19,7 +19,7 @@ struct Largest {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> numbers = read<N>(vector, i);
+        const Group<T, N> numbers = read<N>(vector, i);
         for (int k = 0; k < N; ++k)
             *largest = fmaxf(*largest, fabsf((float)widen(numbers[k])));
     }
@@ -33,8 +33,8 @@ struct Encode {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> numbers = read<N>(vector, i);
-        Few<signed char, N> some;
+        const Group<T, N> numbers = read<N>(vector, i);
+        Group<signed char, N> some;
         for (int k = 0; k < N; ++k)
             some[k] = (signed char)fmaxf(-127, fminf(127, rintf((float)widen(numbers[k]) * inverse)));
         write<N>(codes, i, some);
@@ -50,8 +50,8 @@ struct EncodeRandom {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<T, N> numbers = read<N>(vector, i);
-        Few<signed char, N> some;
+        const Group<T, N> numbers = read<N>(vector, i);
+        Group<signed char, N> some;
         Words words;
         for (int k = 0; k < N; ++k) {
             if (k == 0 || (i + k) % 4 == 0) {
@@ -74,8 +74,8 @@ struct Decode {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        const Few<signed char, N> some = read<N>(codes, i);
-        Few<T, N> numbers;
+        const Group<signed char, N> some = read<N>(codes, i);
+        Group<T, N> numbers;
         for (int k = 0; k < N; ++k)
             numbers[k] = narrow<T>(some[k] * scale);
         write<N>(vector, i, numbers);

@@ -25,7 +25,8 @@ struct Sgd {
 
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
-        Few<T, N> slope = read_slopes<N>(gradients, i, factor), speed = read<N>(velocity, i), value = read<N>(values, i);
+        Group<T, N> slope = read_slopes<N>(gradients, i, factor), speed = read<N>(velocity, i);
+        Group<T, N> value = read<N>(values, i);
         const unsigned int bits = decaying<N>(decayed, i);
         for (int k = 0; k < N; ++k) {
             if (decay != 0 && bits >> k & 1)

@@ -1,18 +1,18 @@
 // The signs of a vector, a bit each, and back. A thread makes a byte of 8 numbers, reading 16 bytes at a time.
 //
-// sign_pack also leaves each block's sum of magnitudes, which norm.cu adds up; their mean is the scale (Bernstein et al.
-// 2018, signSGD; Karimireddy et al. 2019, Error feedback fixes signSGD, whose compressor is mean |x| * sign(x)).
+// sign_pack also leaves each block's sum of magnitudes, which norm.cu adds up; their mean is the scale (Bernstein et
+// al. 2018, signSGD; Karimireddy et al. 2019, Error feedback fixes signSGD, whose compressor is mean |x| * sign(x)).
 
 #include "flat.cuh"
 #include "warp.cuh"
 
 template <typename T>
-__device__ __forceinline__ Few<T, 8> read_eight(const T *vector, long long i, bool packed) {
+__device__ __forceinline__ Group<T, 8> read_eight(const T *vector, long long i, bool packed) {
     constexpr int N = 16 / sizeof(T) < 8 ? 16 / sizeof(T) : 8;
-    Few<T, 8> eight;
+    Group<T, 8> eight;
     if (packed)
         for (int k = 0; k < 8; k += N) {
-            const Few<T, N> some = read<N>(vector, i + k);
+            const Group<T, N> some = read<N>(vector, i + k);
             for (int j = 0; j < N; ++j)
                 eight[k + j] = some[j];
         }
@@ -29,7 +29,7 @@ __device__ void pack_signs(const T *vector, unsigned char *bits, double *partial
     double sum = 0;
     for (long long byte = blockIdx.x * (long long)blockDim.x + threadIdx.x; byte < (count + 7) / 8;
          byte += gridDim.x * (long long)blockDim.x) {
-        Few<T, 8> eight;
+        Group<T, 8> eight;
         if (8 * byte + 8 <= count)
             eight = read_eight(vector, 8 * byte, packed);
         else
@@ -48,7 +48,9 @@ __device__ void pack_signs(const T *vector, unsigned char *bits, double *partial
         partial[blockIdx.x] = sum;
 }
 
-extern "C" __global__ void sign_scale(const double *sum, long long count, float *scale) { *scale = (float)(*sum / count); }
+extern "C" __global__ void sign_scale(const double *sum, long long count, float *scale) {
+    *scale = (float)(*sum / count);
+}
 
 template <typename T>
 struct Unpack {
@@ -59,7 +61,7 @@ struct Unpack {
     template <int N>
     __device__ __forceinline__ void at(long long i) const {
         const unsigned int signs = bits[i / 8] >> (i % 8);
-        Few<T, N> numbers;
+        Group<T, N> numbers;
         for (int k = 0; k < N; ++k)
             numbers[k] = narrow<T>(signs >> k & 1 ? -scale : scale);
         write<N>(vector, i, numbers);

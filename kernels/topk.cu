@@ -1,5 +1,5 @@
-// The k numbers of a vector that are largest in magnitude, ties by the lower index, in the order of their indices. Without
-// their sign, a float's bits are an integer of the same order, whose digits, of 8 bits, are found from the top:
+// The k numbers of a vector that are largest in magnitude, ties by the lower index, in the order of their indices.
+// Without their sign, a float's bits are an integer of the same order, whose digits, of 8 bits, are found from the top:
 //
 //     for each digit:   topk_count   how many keys that begin like the k-th have each next digit
 //                       topk_digit   which of the 256 is the k-th's, and how many are wanted among those that share it
@@ -7,8 +7,8 @@
 //     topk_offsets      and how many all blocks before it have
 //     topk_gather       each block writes its own behind theirs
 //
-// Counts are integers, so atomic additions give the same in any order. Nothing waits for the host. (Radix selection as in
-// Alabi et al. 2012, Fast k-selection algorithms for graphics processing units.)
+// Counts are integers, so atomic additions give the same in any order. Nothing waits for the host. (Radix selection as
+// in Alabi et al. 2012, Fast k-selection algorithms for graphics processing units.)
 
 #include "numbers.cuh"
 #include "warp.cuh"
@@ -32,10 +32,11 @@ __device__ void count_digits(const T *vector, const State *state, int *counts, i
         own[digit] = 0;
     __syncthreads();
     const Key prefix = state->prefix;
-    // Numbers of a gradient share few first digits: a thread keeps count while the same comes again, since additions to one
-    // place wait for each other.
+    // Numbers of a gradient share few first digits: a thread keeps count while the same comes again, since additions to
+    // one place wait for each other.
     int last = 0, times = 0;
-    for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < count; i += gridDim.x * (long long)blockDim.x) {
+    const long long threads = gridDim.x * (long long)blockDim.x;
+    for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < count; i += threads) {
         const Key key = magnitude(vector[i]) >> shift;
         const int digit = key & 255;
         if (key >> 8 != prefix)
@@ -76,7 +77,8 @@ struct Part {
 };
 
 __device__ __forceinline__ Part part(long long count) {
-    const long long share = (count + gridDim.x - 1) / gridDim.x, each = (share + blockDim.x - 1) / blockDim.x * blockDim.x;
+    const long long share = (count + gridDim.x - 1) / gridDim.x;
+    const long long each = (share + blockDim.x - 1) / blockDim.x * blockDim.x;
     const long long first = blockIdx.x * each, last = first + each;
     return {first < count ? first : count, last < count ? last : count};
 }
@@ -143,7 +145,8 @@ __device__ __forceinline__ Rank rank(bool above, bool like) {
 }
 
 template <typename T>
-__device__ void gather(const T *vector, const State *state, const int *offsets, int *indices, T *values, long long count) {
+__device__ void gather(const T *vector, const State *state, const int *offsets, int *indices, T *values,
+                       long long count) {
     const Part mine = part(count);
     const Key edge = state->prefix;
     const long long wanted = state->wanted;

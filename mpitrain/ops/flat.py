@@ -129,4 +129,4 @@ def typed(dtype: Any, *numbers: Any) -> tuple[Any, ...]:
 def scale_arguments(dtype: Any, scale: float | Array) -> tuple[Any, Any]:
     """A scale that the host knows, or one that the device keeps and nobody has to wait for."""
     on_host = isinstance(scale, int | float | np.generic)
-    return (dtype.type(scale), NULL) if on_host else (dtype.type(1), scale)
+    return (dtype.type(scale), NULL) if on_host else (dtype.type(0), scale)

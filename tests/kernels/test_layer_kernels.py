@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import mpitrain.emulated as xp
-from kernels import SEEDS, dtype_of, guarded, mutated, thread_order, without
-from mpitrain.emulated import LaunchError
+from kernels import SEEDS, dtype_of, guarded, thread_order
 from mpitrain.ops import chunks
 from mpitrain.ops.chunks import Layers
 from mpitrain.ops.lamb import lamb_step
@@ -98,23 +97,3 @@ def test_sums_of_other_ranks_and_a_scale_on_the_device(name):
     step(*vectors, layers=Layers(SPANS, COUNT), scale=0.25, reduce=reduce)
     assert shapes == [((2, 4), np.float64)] * 2
     np.testing.assert_allclose(on_device[0].get(), vectors[0], **CLOSE["float32"])
-
-
-def test_the_barrier_cannot_go():
-    """Of over_block, between what the warps leave and what all read."""
-    step, own = STEPS["lars"]
-    *vectors, _ = vectors_of(own, TYPES[1])
-    wrong = False
-    expected = [vector.copy() for vector in vectors]
-    step(*expected, layers=Layers(SPANS, COUNT))
-    with mutated("lars.cu", lambda text: without(text, "__syncthreads();", 1)):
-        for seed in SEEDS:
-            on_device = [xp.asarray(vector) for vector in vectors]
-            with thread_order(seed):
-                try:
-                    step(*on_device, layers=Layers(SPANS, COUNT))
-                except LaunchError:
-                    wrong = True
-                    continue
-            wrong |= not np.allclose(on_device[0].get(), expected[0], rtol=1e-9)
-    assert wrong
