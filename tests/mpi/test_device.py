@@ -197,6 +197,32 @@ def test_arrays_of_the_host_go_to_the_host_s_world(worlds):
     world.barrier()
 
 
+def test_nccl_s_stand_in_looks_at_both_sides(worlds):
+    """Neighbours that mean different things by a message, and ranks that call different things."""
+    from mpitrain.engines.emulated_nccl import NcclError
+
+    world = worlds["nccl"]
+    if world.size == 1:
+        pytest.skip("one rank means what it says")
+    module, comm, _ = world.devices.nccl
+    data, left, right = xp.zeros(8), (world.rank - 1) % world.size, (world.rank + 1) % world.size
+    for count, kind, received in ((3, "FLOAT64", "3 x float64"), (2, "INT64", "2 x int64")):
+        module.groupStart()
+        comm.send(data.data.ptr, 2, module.NCCL_FLOAT64, right, 0)
+        comm.recv(data.data.ptr, count, getattr(module, f"NCCL_{kind}"), left, 0)
+        with pytest.raises(NcclError) as refused:
+            module.groupEnd()
+        assert str(refused.value) == f"rank {left} sends 2 x float64, rank {world.rank} receives {received}"
+    odd = world.rank == world.size - 1
+    with pytest.raises(NcclError, match=r"calls broadcast\(., 8, 0\), rank .+ broadcast\(., 8, 0\)$"):
+        comm.broadcast(data.data.ptr, data.data.ptr, 3 if odd else 2, module.NCCL_FLOAT64, 0, 0)
+    with pytest.raises(NcclError, match=r"rank .+ another call$"):
+        if odd:
+            comm.broadcast(data.data.ptr, data.data.ptr, 2, module.NCCL_FLOAT64, 0, 0)
+        else:
+            comm.allReduce(data.data.ptr, data.data.ptr, 2, module.NCCL_FLOAT64, module.NCCL_SUM, 0)
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_checked_mode_sees_calls_that_differ(world, transport):
     if world.size == 1:
