@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from mpitrain.collectives.algorithm import Algorithm
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
@@ -156,6 +156,9 @@ class AwareWorld(ScheduledWorld):
 
     def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
         return choose_ours(collective, nbytes, self.tuning, self.engine, **call)
+
+    def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
+        return self.engine
 
     def _tag(self, kept: bool) -> int:
         return self.host._tag(kept)

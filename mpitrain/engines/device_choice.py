@@ -1,6 +1,8 @@
 """Which of our algorithms runs on devices: by the priced model, since the host's tables say nothing of their links."""
 
-from mpitrain.tuning import Choice, Tuning
+from functools import lru_cache
+
+from mpitrain.tuning import Choice, Place, Tuning
 from mpitrain.tuning.choice import Allowed
 from mpitrain.tuning.model import Rates, priced
 
@@ -24,8 +26,16 @@ def choose_ours(
 
     `library` and `once`, which `tuning.choose` knows too, do not matter.
     """
-    place, sizes = tuning.place, tuning.node_sizes
+    sizes = tuning.node_sizes
     equal = equal_blocks and collective == "alltoall"
     allowed = Allowed(("mpi",), False, commutative, sizes is not None, equal)
-    choice = priced(collective, nbytes, place, sizes, allowed, RATES)
+    return _remembered(collective, nbytes, tuning.place, sizes, allowed, engine)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(
+    collective: str, nbytes: int, place: Place, node_sizes: tuple[int, ...] | None, allowed: Allowed, engine: str
+) -> Choice:
+    """It follows from the arguments, and calls without a plan ask each time."""
+    choice = priced(collective, nbytes, place, node_sizes, allowed, RATES)
     return choice._replace(engine=engine, runner_up=choice.runner_up.replace("mpi ", f"{engine} "))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from zlib import crc32
 
 import ml_dtypes
 import numpy as np
@@ -115,17 +116,15 @@ class Nccl:
             raise NcclError(f"{count} x {name} at {address:#x}: {error}") from None
 
     def agree(self, *said: Any) -> None:
-        """All ranks must say the same."""
-        numbers = np.array([sum(said[0].encode()), *said[1:]], np.int64)
-        mine = self.host.rank * numbers.size
-        everybody = np.zeros(self.host.size * numbers.size, np.int64)
-        everybody[mine : mine + numbers.size] = numbers
+        """All ranks must say the same: the name of the call and up to eight numbers."""
+        everybody = np.zeros((self.host.size, 9), np.int64)
+        mine = everybody[self.host.rank]
+        mine[0], mine[1 : len(said)] = crc32(said[0].encode()), said[1:]
         self.host.allgather(everybody)
-        for rank, other in enumerate(everybody.reshape(self.host.size, -1)):
-            if (other != numbers).any():
-                raise NcclError(
-                    f"rank {self.host.rank} calls {said[0]}{said[1:]}, rank {rank} something else: {other.tolist()}"
-                )
+        for rank, other in enumerate(everybody):
+            if (other != mine).any():
+                theirs = f"{said[0]}{tuple(other[1 : len(said)].tolist())}" if other[0] == mine[0] else "another call"
+                raise NcclError(f"rank {self.host.rank} calls {said[0]}{said[1:]}, rank {rank} {theirs}")
 
     def _exchange(self, sends: list[tuple[int, np.ndarray, int]], receives: list[tuple[int, np.ndarray, int]]) -> None:
         """All at once, as the messages of a group travel: every send takes the value from before."""

@@ -5,7 +5,7 @@ For one rank this is all there is, since nothing travels; `nccl` adds messages.
 
 from types import ModuleType
 
-from mpitrain.collectives.algorithm import Algorithm
+from mpitrain.collectives.algorithm import Algorithm, Opaque
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.call import Call
 from mpitrain.engines.device_arithmetic import arithmetic_of
@@ -53,6 +53,9 @@ class StreamWorld(ScheduledWorld):
 
     def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
         return choose_ours(collective, nbytes, self.tuning, self.engine, **call)
+
+    def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
+        return self.engine
 
     def _tag(self, kept: bool) -> int:
         return 0  # in a stream, what is sent first arrives first

@@ -8,7 +8,6 @@ import pytest
 from cases import assert_same, case, contributions
 
 import mpitrain.emulated as xp
-from mpitrain import CollectiveMismatch, UsageError
 from mpitrain.collectives.catalogue import CATALOGUE, LIBRARY
 from mpitrain.collectives.kinds import KINDS
 from mpitrain.device import find
@@ -197,21 +196,30 @@ def test_arrays_of_the_host_go_to_the_host_s_world(worlds):
     world.barrier()
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_checked_mode_sees_calls_that_differ(world, transport):
-    if world.size == 1:
-        pytest.skip("one rank agrees with itself")
-    from mpitrain.engines.transport import reach_devices
+def test_nccl_s_stand_in_looks_at_both_sides(worlds):
+    """Neighbours that mean different things by a message, and ranks that call different things."""
+    from mpitrain.engines.emulated_nccl import NcclError
 
-    with reach_devices(world, find("emulated"), transport) as checked:
-        odd = world.rank == world.size - 1
-        with pytest.raises(CollectiveMismatch, match=r"count=10.*\n.*count=11|differ"):
-            checked.allreduce(xp.ones(11 if odd else 10), algorithm="ring")
-        plan = checked.plan("allreduce", xp.ones(3), algorithm="ring")
-        with pytest.raises(CollectiveMismatch, match="expected the same calls in the same order on every rank"):
-            checked.bcast(xp.ones(3)) if odd else plan.run()
-        assert plan.run().tolist() == [world.size] * 3
-        plan.free()
+    world = worlds["nccl"]
+    if world.size == 1:
+        pytest.skip("one rank means what it says")
+    module, comm, _ = world.devices.nccl
+    data, left, right = xp.zeros(8), (world.rank - 1) % world.size, (world.rank + 1) % world.size
+    for count, kind, received in ((3, "FLOAT64", "3 x float64"), (2, "INT64", "2 x int64")):
+        module.groupStart()
+        comm.send(data.data.ptr, 2, module.NCCL_FLOAT64, right, 0)
+        comm.recv(data.data.ptr, count, getattr(module, f"NCCL_{kind}"), left, 0)
+        with pytest.raises(NcclError) as refused:
+            module.groupEnd()
+        assert str(refused.value) == f"rank {left} sends 2 x float64, rank {world.rank} receives {received}"
+    odd = world.rank == world.size - 1
+    with pytest.raises(NcclError, match=r"calls broadcast\(., 8, 0\), rank .+ broadcast\(., 8, 0\)$"):
+        comm.broadcast(data.data.ptr, data.data.ptr, 3 if odd else 2, module.NCCL_FLOAT64, 0, 0)
+    with pytest.raises(NcclError, match=r"rank .+ another call$"):
+        if odd:
+            comm.broadcast(data.data.ptr, data.data.ptr, 2, module.NCCL_FLOAT64, 0, 0)
+        else:
+            comm.allReduce(data.data.ptr, data.data.ptr, 2, module.NCCL_FLOAT64, module.NCCL_SUM, 0)
 
 
 def test_split(worlds):
@@ -221,19 +229,3 @@ def test_split(worlds):
             assert part.engine == world.engine
             mine = [rank for rank in range(world.size) if rank % 2 == world.rank % 2]
             assert part.allreduce(xp.full(2, float(world.rank)), algorithm="ring").tolist() == [sum(mine)] * 2
-
-
-def test_transports_that_were_asked_for_are_alike_on_all_ranks(world):
-    """Rank 0's environment counts; what is not possible on one rank is refused on all, with that rank's reason."""
-    from mpitrain.engines import transport
-
-    with pytest.MonkeyPatch.context() as patch:
-        if world.rank == 0:
-            patch.setenv("MPITRAIN_TRANSPORT", "staged")
-        with transport.reach_devices(world, find("emulated"), "nccl") as reaching:
-            assert (reaching.engine, reaching.why) == ("staged", "as asked for")
-    last = world.size - 1
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transport, "obstacle", lambda name, host, device: "gone" if host.rank == last else None)
-        with pytest.raises(UsageError, match="transport nccl: gone"):
-            transport.reach_devices(world, find("emulated"), "nccl")
