@@ -59,6 +59,12 @@ test-torch: $(VENV)/installed-test $(VENV)/installed-test-torch  ## layers, loss
 test-recipes: $(VENV)/installed-test  ## what the recipes promise, by training: some minutes
 	$(BIN)/python -m pytest tests/recipes
 
+# The library must be loaded before Python. Fibers change stacks, which it takes for a fault unless told not to look.
+test-asan: $(VENV)/installed-test  ## the kernels on the CPU under AddressSanitizer: reads and writes beside their arrays
+	LD_PRELOAD=$$(g++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 \
+	    MPITRAIN_KERNEL_FLAGS='-fsanitize=address -g1' \
+	    $(BIN)/python -m pytest --numprocesses auto tests/kernels --ignore tests/kernels/test_nvrtc.py
+
 test-mpich:  ## the tests that need MPI, with MPICH in an environment of its own
 	$(MAKE) MPI=mpich test-jobs $(filter-out %-4 %-7 %-8,$(LAUNCHES))
 

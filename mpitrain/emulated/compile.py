@@ -2,6 +2,7 @@
 
 The folder is MPITRAIN_KERNEL_CACHE, or `mpitrain/kernels` in the user's cache. A library's name tells all that went
 into it, so nothing in the folder is ever wrong, only unused. Of many ranks that want the same library one builds it.
+MPITRAIN_KERNEL_FLAGS are more flags for g++, such as a sanitizer's.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ KERNEL = re.compile(r'extern\s+"C"\s+__attribute__\(\(used\)\)\s+void\s+(\w+)\s*
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\s*\(\d+\)\s*)?([\w ]+?)\s+(\w+)\s*\[\s*\]\s*;")
 
 
-def library(code: str, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
+def library(code: str) -> ctypes.CDLL:
     """The kernels of a CUDA source as functions of a library: NAME_on_cpu and NAME_signature (kernels/cpu/launch.h).
 
     `code` includes nothing of ours any more (`mpitrain.kernel_source`). UsageError if there is no g++ or no place to
@@ -48,11 +49,12 @@ def library(code: str, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
     text = DYNAMIC.sub(r"\1 *\2 = (\1 *)cuda_on_cpu::dynamic_shared();", code)
     text = f'{source("cuda_on_cpu.h")}\n#line 1 "kernel"\n{text}\n'
     age = os.stat(compiler).st_mtime_ns
-    key = hashlib.sha256(repr((text, FLAGS, flags, compiler, age, platform.machine())).encode()).hexdigest()[:32]
+    flags = (*FLAGS, *os.environ.get("MPITRAIN_KERNEL_FLAGS", "").split())
+    key = hashlib.sha256(repr((text, flags, compiler, age, platform.machine())).encode()).hexdigest()[:32]
     built = cache() / f"{key}.so"
     with _alone(built):
         if not built.exists():
-            _build([compiler, *FLAGS, *flags], text, built)
+            _build([compiler, *flags], text, built)
     return ctypes.CDLL(str(built))
 
 
@@ -84,7 +86,9 @@ def _build(command: list[str], text: str, built: Path) -> None:
 
 
 def _run(command: list[str]) -> str:
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    # What is loaded into every program beforehand, such as a sanitizer's library, is meant for Python.
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     if ended.returncode:
         raise RuntimeError(f"g++ refuses the kernel:\n{ended.stderr}")
     return ended.stdout
