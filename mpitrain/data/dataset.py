@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from mpitrain.data.normalise import Statistics
-from mpitrain.data.rows import Rows
+from mpitrain.data.rows import Rows, in_files
 from mpitrain.data.samples import Indices, Kind
 
 
@@ -44,6 +44,11 @@ class Dataset:
         """Height, width and colours of an image."""
         _, height, width, colours = self.train_images.shape
         return height, width, colours
+
+    @property
+    def streamed(self) -> bool:
+        """Whether training images are read from files when a batch asks."""
+        return in_files(self.train_images)
 
     def batch(self, indices: Indices) -> tuple[np.ndarray, np.ndarray]:
         """These training images, normalised float32, and their labels."""

@@ -57,6 +57,7 @@ class Ratings:
     kind: ClassVar[Kind] = "table"
     classes: ClassVar[None] = None
     predictions: ClassVar[int] = 1
+    streamed: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int]:

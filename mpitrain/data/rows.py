@@ -32,6 +32,16 @@ def positions(indices: Indices, count: int) -> np.ndarray:
     return indices.astype(np.int64, copy=False)
 
 
+def in_files(rows: Rows) -> bool:
+    """Whether rows are read from files when they are asked for. Those that are no arrays know it themselves."""
+    if not isinstance(rows, np.ndarray):
+        return getattr(rows, "in_files", False)
+    array: Any = rows
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(array, np.memmap)
+
+
 class Joined:
     """The rows of several arrays, one array after another. They differ in their numbers of rows alone."""
 
@@ -40,6 +50,7 @@ class Joined:
         self.ends = np.cumsum([len(array) for array in arrays])
         self.shape = (int(self.ends[-1]), *arrays[0].shape[1:])
         self.dtype = arrays[0].dtype
+        self.in_files = any(map(in_files, arrays))
 
     def __len__(self) -> int:
         return self.shape[0]

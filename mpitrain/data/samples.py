@@ -46,6 +46,10 @@ class Samples(Protocol):
     def predictions(self) -> int:
         """In one sample: 1, or as many as its sequence is long."""
 
+    @property
+    def streamed(self) -> bool:
+        """A batch to train on is read from files when it is asked for, and so may be slow: worth asking for early."""
+
     def batch(self, indices: Indices, /) -> tuple[Inputs, np.ndarray]:
         """These samples of the part to train on."""
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from mpitrain.data.normalise import Statistics
-from mpitrain.data.rows import Rows
+from mpitrain.data.rows import Rows, in_files
 from mpitrain.data.samples import Indices, Kind
 
 
@@ -44,6 +44,11 @@ class Series:
         """Length and channels of a series."""
         _, length, channels = self.train_series.shape
         return length, channels
+
+    @property
+    def streamed(self) -> bool:
+        """Whether training series are read from files when a batch asks."""
+        return in_files(self.train_series)
 
     def batch(self, indices: Indices) -> tuple[np.ndarray, np.ndarray]:
         """These training series, normalised float32, and their targets."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpitrain.data.rows import Rows, positions
+from mpitrain.data.rows import Rows, in_files, positions
 from mpitrain.data.samples import Indices
 
 BLOCKS = 10
@@ -65,6 +65,7 @@ class Part:
         self.rows = rows
         self.shape = (split.test_count if held_out else split.train_count, *rows.shape[1:])
         self.dtype = rows.dtype
+        self.in_files = in_files(rows)
         self._place = split.test if held_out else split.train
 
     def __len__(self) -> int:

@@ -116,6 +116,11 @@ class Text:
         """Windows held out."""
         return (self.source.size // HELD_OUT - 1) // self.sequence
 
+    @property
+    def streamed(self) -> bool:
+        """Whether windows are read from files when a batch asks."""
+        return isinstance(self.source, Files)
+
     def batch(self, indices: Indices) -> tuple[np.ndarray, np.ndarray]:
         """These windows of the part to train on, and the bytes that come next."""
         return self._windows(positions(indices, self.count) * self.stride)

@@ -38,6 +38,7 @@ class Sounds:
     """Files as rows (n, length, channels) of float32, -1 to 1; NaN after a sound's end."""
 
     dtype = np.dtype(np.float32)
+    in_files = True
 
     def __init__(self, paths: list[Path], sounds: list[Sound]):
         self.paths, self.sounds = paths, sounds

@@ -89,7 +89,7 @@ def _train_on(world: World, device: Device, config: Config, resumed: Path | None
         trainer.load_state(saved.state)
         totals = EpochTotals.of(saved.state["epoch"])
     folder = agreed(world, lambda: _open(world, config, resumed, trainer.done))
-    screen = display(config, world.rank, _last_step(trainer), trainer.task.score)
+    screen = display(config, world.rank, trainer.batches.last, trainer.task.score)
     try:
         run = _Run(trainer, totals, folder, screen)
         held_out = run.to_the_end()
@@ -97,6 +97,7 @@ def _train_on(world: World, device: Device, config: Config, resumed: Path | None
         where = f"; go on with --resume {folder.path}" if folder and folder.checkpoint.exists() else ""
         raise KeyboardInterrupt(f"interrupted after step {trainer.done}{where}") from None
     finally:
+        trainer.batches.close()
         screen.close()
         if folder is not None:
             folder.close()
@@ -111,14 +112,10 @@ def _train_on(world: World, device: Device, config: Config, resumed: Path | None
 
 def _resumable(trainer: Trainer, folder: RunFolder) -> Checkpoint:
     saved = read(folder.checkpoint, trainer.world.size, trainer.config.mathematics)
-    done, last = saved.state["done"].item(), _last_step(trainer)
+    done, last = saved.state["done"].item(), trainer.batches.last
     if done >= last:
         raise UsageError(f"--resume: {folder.path} is at step {done}, the run ends at {last}: nothing is left to do")
     return saved
-
-
-def _last_step(trainer: Trainer) -> int:
-    return min(trainer.steps, trainer.config.steps or trainer.steps)
 
 
 def _open(world: World, config: Config, resumed: Path | None, done: int) -> RunFolder | None:
@@ -142,7 +139,7 @@ class _Run:
 
     def to_the_end(self) -> Evaluation:
         """Train up to the last step, and evaluate there."""
-        trainer, last = self.trainer, _last_step(self.trainer)
+        trainer, last = self.trainer, self.trainer.batches.last
         if self.totals.samples and trainer.done % trainer.steps_an_epoch == 0:
             self.totals = EpochTotals()
         while True:

@@ -12,7 +12,7 @@ from mpitrain.array import to_host
 from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.catalogue import find as find_algorithm
 from mpitrain.collectives.schedule import ScheduleError
-from mpitrain.data import epoch_order, share
+from mpitrain.data import share
 from mpitrain.data.samples import Inputs, Samples
 from mpitrain.device import Device, find
 from mpitrain.errors import Diverged, UsageError
@@ -23,6 +23,7 @@ from mpitrain.nn.layout import Layout
 from mpitrain.parallel.data import DataParallel, Exchanged
 from mpitrain.parallel.rows import rows
 from mpitrain.training.agreement import agreed
+from mpitrain.training.batches import Batches
 from mpitrain.training.config import Config
 from mpitrain.training.graph import GraphedPass
 from mpitrain.training.precision import PRECISIONS
@@ -65,9 +66,8 @@ class Trainer:
         self.device = find("cpu") if device is None else device
         agreed(world, lambda: _check(config, dataset, world))
         model, recipe, precision = MODELS[config.model], config.recipe, PRECISIONS[config.precision]
-        self.global_batch = global_batch(config, dataset, world.size)
-        self.steps_an_epoch = math.ceil(dataset.count / self.global_batch)
-        self.steps = self.steps_an_epoch * recipe.epochs
+        self.batches = Batches(world, config, dataset)
+        self.global_batch, self.steps_an_epoch = self.batches.global_batch, self.batches.steps_an_epoch
         self.task, self.model = model.task, model.build(dataset, recipe)
         self.layout = Layout.of(self.model)
         self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes, precision.dtype)
@@ -81,20 +81,17 @@ class Trainer:
         self.cost = cost(self.model, self._inputs(dataset.test_batch(slice(0, 1))[0]))
         self.rate = scaled_rate(config, self.global_batch)
         copy = self.working if precision.half else None
-        self.update = Update(world, config, self.layout, self.values, copy, self.steps)
+        self.update = Update(world, config, self.layout, self.values, copy, self.batches.steps)
         self.graphed = GraphedPass(self.device, self._whole_pass, self.buffers) if config.graphs else None
         self.done = 0  # steps so far
         self.last_loss = math.nan
-        self._shuffled = (-1, np.empty(0, np.int64))  # an epoch and its order
 
     def step(self) -> StepDone:
         """One global batch, forward, backward, exchange, update. `Diverged` on every rank if it is no number."""
         begun = self.world.now()
-        epoch, position = divmod(self.done, self.steps_an_epoch)
-        batch = self._order(epoch)[position * self.global_batch :][: self.global_batch]
-        mine = batch[_indices(share(len(batch), self.world.rank, self.world.size))]
-        predictions = len(batch) * self.dataset.predictions
-        own_loss_sum = self._forward_and_backward(mine, self.update.scale / predictions)
+        epoch, samples = self.done // self.steps_an_epoch, self.batches.count(self.done)
+        predictions = samples * self.dataset.predictions
+        own_loss_sum = self._forward_and_backward(self.update.scale / predictions)
         exchanged = self.strategy.finish()
         loss, lr = exchanged.loss_sum / predictions, self.lr(self.done)
         skipping = self.update.loss_scale is not None
@@ -104,33 +101,34 @@ class Trainer:
         self.done += 1
         self.last_loss = loss
         score = self.task.score.of(loss, exchanged.score_sum / predictions)
-        return StepDone(self.done, epoch + 1, loss, score, len(batch), lr, begun, self.world.now(), exchanged)
+        return StepDone(self.done, epoch + 1, loss, score, samples, lr, begun, self.world.now(), exchanged)
 
     def lr(self, step: int) -> float:
         """The learning rate of a step, from 0."""
         return self.update.lr(self.rate, step)
 
-    def _forward_and_backward(self, mine: np.ndarray, scale: float) -> Any:
+    def _forward_and_backward(self, scale: float) -> Any:
         """Microbatch by microbatch; buckets go out while the last one's backward runs. Gives the sum of the losses."""
         if self.graphed is not None:
-            sums = self.graphed(*self.dataset.batch(mine), scale)
+            batch = self.batches.take(self.done, 0)
+            sums = self.graphed(batch.inputs, batch.targets, scale)
             self.strategy.begin(*sums)
             for unit in self.layout.units:
-                self._finished(len(mine), True, unit)
+                self._finished(len(batch.samples), True, unit)
             return sums[0]
         microbatches, loss_sum, score_sum = self.config.microbatches, 0.0, 0.0
         for number in range(microbatches):
-            part = mine[_indices(share(len(mine), number, microbatches))]
-            inputs, targets = self._on_device(self.dataset.batch(part))
-            call = Call(True, self.config.seed, self.done, part, self._reduce)
+            batch = self.batches.take(self.done, number)
+            inputs, targets = self._on_device(batch.inputs, batch.targets)
+            call = Call(True, self.config.seed, self.done, batch.samples, self._reduce)
             output, context = self.model.forward(inputs, call)
-            self.world.compute(flops=self.cost.forward * len(part))
+            self.world.compute(flops=self.cost.forward * len(batch.samples))
             scored = self.task.loss(output, targets, scale)
             loss_sum, score_sum = loss_sum + scored.loss_sum, score_sum + scored.score_sum
             last = number == microbatches - 1
             if last:
                 self.strategy.begin(loss_sum, score_sum)
-            finished = partial(self._finished, len(part), last)
+            finished = partial(self._finished, len(batch.samples), last)
             self.model.backward(context, scored.gradient, number > 0, finished, input_gradient=False)
         return loss_sum
 
@@ -150,7 +148,7 @@ class Trainer:
         with self.averaged():
             for start in range(mine.start, mine.stop, at_once):
                 indices = slice(start, min(start + at_once, mine.stop))
-                inputs, targets = self._on_device(self.dataset.test_batch(indices))
+                inputs, targets = self._on_device(*self.dataset.test_batch(indices))
                 output, _ = self.model.forward(inputs, Call(False, self.config.seed, self.done))
                 scored = self.task.loss(output, targets, 1.0)
                 totals += float(scored.loss_sum), float(scored.score_sum)
@@ -183,6 +181,7 @@ class Trainer:
 
     def close(self) -> None:
         """Free what was made. Collective."""
+        self.batches.close()
         self.strategy.close()
 
     def state(self) -> dict[str, np.ndarray]:
@@ -219,8 +218,8 @@ class Trainer:
         """What layers sum over all ranks."""
         return self.world.allreduce(array)
 
-    def _on_device(self, batch: tuple[Inputs, np.ndarray]) -> tuple[Any, Any]:
-        return self._inputs(batch[0]), self.device.array(batch[1])
+    def _on_device(self, inputs: Inputs, targets: np.ndarray) -> tuple[Any, Any]:
+        return self._inputs(inputs), self.device.array(targets)
 
     def _inputs(self, inputs: Inputs) -> Any:
         """On the device, numbers in the network's own precision."""
@@ -240,27 +239,12 @@ class Trainer:
         if last:
             self.strategy.finished(unit)
 
-    def _order(self, epoch: int) -> np.ndarray:
-        if self._shuffled[0] != epoch:
-            self._shuffled = (epoch, epoch_order(self.dataset.count, self.config.seed, epoch))
-        return self._shuffled[1]
-
     def _report_divergence(self, loss: float, own_loss_sum: Any) -> NoReturn:
         finite = rows(self.world, np.array([math.isfinite(float(own_loss_sum))]))
         culprits = [str(rank) for rank in range(self.world.size) if not finite[rank]]
         where = f"the loss is {loss}, on rank {', '.join(culprits)}" if culprits else "the gradient is not finite"
         last = f"the last finite step is {self.done}, loss {self.last_loss:.6g}" if self.done else "no step was finite"
         raise Diverged(f"step {self.done + 1}: {where}; {last}; try a smaller --lr, or more --warmup-steps")
-
-
-def global_batch(config: Config, dataset: Samples, size: int) -> int:
-    """Samples of all ranks in a step; a batch larger than the data is all of the data."""
-    recipe = config.recipe
-    return min(recipe.global_batch or recipe.batch * size, dataset.count)
-
-
-def _indices(part: range) -> np.ndarray:
-    return np.asarray(part, dtype=np.intp)
 
 
 def _check(config: Config, dataset: Samples, world: World) -> None:

@@ -8,7 +8,7 @@ CLASSES = 3
 class SmallData:
     """Samples of a kind; each input is seen with one and the same target."""
 
-    name, predictions = "small", 1
+    name, predictions, streamed = "small", 1, False
     test_count = 4
 
     def __init__(self, kind, classes=CLASSES, count=20):

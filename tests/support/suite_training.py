@@ -11,12 +11,13 @@ from safetensors.numpy import load_file
 
 from mpitrain.collectives.catalogue import CATALOGUE
 from mpitrain.data import Dataset, load
+from mpitrain.data.text import Memory
 from mpitrain.engines.solo import SoloWorld
 from mpitrain.errors import UsageError
 from mpitrain.training.agreement import agreed
 from mpitrain.training.config import Config
 from mpitrain.training.loop import train
-from mpitrain.training.summary import replicas_alike
+from mpitrain.training.summary import digest, replicas_alike
 from mpitrain.training.trainer import Diverged, Trainer
 
 STEPS = 25
@@ -91,6 +92,67 @@ def test_ranks_without_samples_take_part(world, fashion):
         assert (done.samples, done.score) == (wanted.samples, wanted.score)
         np.testing.assert_allclose(done.loss, wanted.loss, rtol=1e-4)
     assert trainer.evaluate().loss == pytest.approx(reference.evaluate().loss, rel=1e-4)
+
+
+class Recorded:
+    """Data that remember which samples to train on were read."""
+
+    def __init__(self, dataset):
+        self.dataset, self.reads = dataset, []
+
+    def __getattr__(self, name):
+        return getattr(self.dataset, name)
+
+    def batch(self, indices):
+        self.reads.append(indices.tolist())
+        return self.dataset.batch(indices)
+
+
+def test_what_is_streamed_is_read_ahead_and_the_same_as_in_memory(world, folder):
+    """A file of text, in two steps of two microbatches, the second step smaller. Ranks without samples take part."""
+    content = np.random.default_rng(0).integers(97, 105, 320, np.uint8).tobytes()
+    if world.rank == 0:
+        (folder / "text").write_bytes(content)
+    world.barrier()
+    options = config(model="gpt", sequence=8, global_batch=20, microbatches=2, epochs=1)
+    streamed = Recorded(load("text", folder / "text", sequence=8))
+    in_memory = Recorded(replace(streamed.dataset, source=Memory(content)))
+    assert streamed.streamed and not in_memory.streamed and streamed.count == 35
+    ahead, plain = (Trainer(world, options, dataset) for dataset in (streamed, in_memory))
+    for step in range(2):
+        assert ahead.step().loss == plain.step().loss
+        ahead.batches.close()  # waits for the read that is under way
+        if step == 0:
+            assert len(streamed.reads) == 3 and len(in_memory.reads) == 2
+    assert np.array_equal(ahead.values, plain.values)
+    first, second, third, last = in_memory.reads
+    assert streamed.reads == [first, second, third, third, last]  # again what was read when it was closed
+
+
+def test_a_resumed_run_of_streamed_data_is_one_that_never_stopped(world, folder, fashion):
+    """Read ahead, stopped within an epoch and resumed, against straight on from memory."""
+    if world.rank == 0:
+        (folder / "data").mkdir()
+        parts = {"images": fashion.train_images, "labels": fashion.train_labels}
+        for name, array in parts.items():
+            np.save(folder / "data" / f"{name}.npy", array[:60])
+            np.save(folder / "data" / f"test_{name}.npy", array[60:70])
+    world.barrier()
+    options = replace(
+        config(data="arrays", progress="plain", microbatches=2), data_dir=folder / "data", run_dir=folder,
+        global_batch=13, epochs=2,
+    )  # fmt: skip
+    data = load("arrays", folder / "data")
+    assert data.streamed
+    in_memory = map(np.array, (data.train_images, data.train_labels, data.test_images, data.test_labels))
+    straight = Trainer(world, options, Dataset("arrays", 10, *in_memory))
+    assert not straight.dataset.streamed
+    for _ in range(10):
+        straight.step()
+    stopped = train(world, replace(options, name="stopped", steps=7))
+    resumed = train(world, replace(options, name="stopped"), next(folder.glob("*-stopped")))
+    assert (stopped["steps"], resumed["steps"]) == (7, 10)
+    assert resumed["parameters_sha256"] == digest(straight.values)
 
 
 def few_held_out(fashion):

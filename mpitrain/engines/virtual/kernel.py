@@ -31,7 +31,7 @@ class Task:
         self.kernel, self.rank, self.pace = kernel, rank, pace
         self.missing = 0  # of what it waits for, so much is not there yet
         self.requests: Any = ()  # what it waits for
-        self._greenlet = greenlet(function)
+        self._greenlet = greenlet(function, kernel.hub)  # to which it goes at its end, whoever has made it
         self.ending: type[BaseException] | None = None  # what a fault has thrown into it, before its own end
 
     @property
@@ -84,7 +84,7 @@ class Kernel:
         self._tie = Random(f"ties {seed}").random
         self._queue: list[tuple[Any, ...]] = []
         self._number = 0
-        self._hub = getcurrent()
+        self.hub = getcurrent()
 
     def at(self, time: Number, action: Callable[..., Any], *arguments: Any, order: Number = 0) -> None:
         """Run `action` at this time; of events at one time those of the lowest `order` first, then as the seed says."""
@@ -123,7 +123,7 @@ class Kernel:
     def wait(self) -> None:
         """By a task: until somebody resumes it."""
         self.task.check_may_wait()
-        self._hub.switch()
+        self.hub.switch()
 
     def sleep(self, until: Number) -> None:
         """By a task: until then, for ever if that is `inf`."""

@@ -251,6 +251,15 @@ def test_background_work_runs_beside_the_program():
     assert each(program).results == [(False, "done", 30)]
 
 
+def test_background_work_that_ends_wakes_nobody_who_does_not_wait_for_it():
+    def program(world):
+        world.background(lambda: None)
+        world.compute(20)
+        return world.now()
+
+    assert each(program).results == [20]
+
+
 def test_background_work_gives_its_error_to_who_waits():
     def program(world):
         work = world.background(lambda: 1 / 0)
