@@ -64,14 +64,14 @@ class TimedData:
 
 def watch(trainer: training.Trainer, clock: Clock) -> None:
     """Put a clock to every part of the trainer's steps."""
-    for name, layer in trainer.model.layers.items():
+    for name, layer in trainer.replica.model.layers.items():
         for method, what in LAYER.items():
             setattr(layer, method, clock.times(getattr(layer, method), f"{name}, {what}"))
     for method in EXCHANGE:
         setattr(trainer.strategy, method, clock.times(getattr(trainer.strategy, method), "exchange"))
-    trainer.optimiser.step = clock.times(trainer.optimiser.step, "SGD")
-    trainer.dataset = TimedData(trainer.dataset, clock)
-    training.softmax_cross_entropy = clock.times(training.softmax_cross_entropy, "loss")
+    trainer.update.apply = clock.times(trainer.update.apply, "update")
+    trainer.batches.dataset = TimedData(trainer.dataset, clock)
+    trainer.replica.task = trainer.task._replace(loss=clock.times(trainer.task.loss, "loss"))
 
 
 def main(

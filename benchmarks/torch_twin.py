@@ -79,7 +79,7 @@ def in_torch(ours: Trainer) -> nn.Module:
     values = ours.layout.named(ours.values)
     if ours.config.model == "gpt":
         return gpt(ours, values)
-    return layer_by_layer(ours.model.layers, values)
+    return layer_by_layer(ours.replica.model.layers, values)
 
 
 def layer_by_layer(layers: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> nn.Sequential:

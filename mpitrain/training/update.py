@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mpitrain.array import to_host
+from mpitrain.data import share
 from mpitrain.nn.layout import Layout
-from mpitrain.optim import OPTIMISERS, SCALINGS, SCHEDULES, Average, LossScale, Optimiser, clip_norm
+from mpitrain.optim import OPTIMISERS, SCALINGS, SCHEDULES, Average, Clipped, LossScale, Optimiser, clip_norm
 from mpitrain.training.config import Config
 from mpitrain.training.precision import PRECISIONS
 from mpitrain.world import World
@@ -42,7 +43,7 @@ class Update:
 
     def apply(self, gradients: Array, lr: float) -> bool:
         """One step down the gradients; False, and no change, if they are not finite. Collective in fp16."""
-        clipped = clip_norm(gradients, self.limit, 1 / self.scale)
+        clipped = self._clipped(gradients)
         finite = bool(np.isfinite(to_host(clipped.norm)).all())
         if self.loss_scale is not None:
             finite = bool(self.world.allreduce(np.array([int(finite)]), "min")[0])
@@ -54,6 +55,14 @@ class Update:
         if self.average is not None:
             self.average.update()
         return True
+
+    def _clipped(self, gradients: Array) -> Clipped:
+        """Where it matters to the last bit, each rank takes the norm of a share: unlike processors sum unlike."""
+        world, scale = self.world, 1 / self.scale
+        if self.limit == math.inf or world.size == 1:
+            return clip_norm(gradients, self.limit, scale)
+        own = share(len(gradients), world.rank, world.size)
+        return clip_norm(gradients[own.start : own.stop], self.limit, scale, world.allreduce)
 
     def state(self) -> dict[str, Array]:
         """By part and name; what a checkpoint keeps."""
