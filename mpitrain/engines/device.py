@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from mpitrain.array import namespace
+from mpitrain.array import as_array, namespace
 from mpitrain.event import Event
 from mpitrain.world import AlgorithmLike, Array, Window, Work, World
 
@@ -117,7 +117,8 @@ class DeviceWorld(World):
         **others: Any,
     ) -> World:
         """Whose arrays these are. Calls of the host block, so what was started on devices sets out first."""
-        if namespace(received if buffer is None else buffer) is self.xp:
+        array = received if buffer is None else buffer
+        if array is not None and namespace(as_array(array)) is self.xp:
             return self.devices
         self.devices.set_out()
         return self.host
