@@ -23,7 +23,6 @@ class Model(NamedTuple):
     kind: Kind
     task: Task
     recipe: Recipe
-    normalises: bool = False  # over a batch
 
 
 def _numbers(samples: Samples) -> int:
@@ -51,8 +50,8 @@ MODELS = {
         task=CLASSES,
         recipe=Recipe(data="fashion", lr=0.08, weight_decay=5e-3, warmup_steps=40, channels=(32, 64), hidden=(128,)),
     ),
-    "resnet20": Model(_resnet(20), kind="images", task=CLASSES, recipe=RESNET, normalises=True),
-    "resnet56": Model(_resnet(56), kind="images", task=CLASSES, recipe=RESNET, normalises=True),
+    "resnet20": Model(_resnet(20), kind="images", task=CLASSES, recipe=RESNET),
+    "resnet56": Model(_resnet(56), kind="images", task=CLASSES, recipe=RESNET),
     "gpt": Model(
         lambda samples, recipe: gpt(recipe.gpt_size, samples.classes or 0, recipe.dropout),
         kind="text",

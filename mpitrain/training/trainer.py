@@ -67,6 +67,11 @@ class Trainer:
         self.global_batch, self.steps_an_epoch = self.batches.global_batch, self.batches.steps_an_epoch
         self.replica = Replica(world, config, dataset, self.device)
         self.task, self.layout, self.values = self.replica.task, self.replica.layout, self.replica.values
+        if config.graphs and world.size > 1 and self.layout.buffers and config.recipe.batch_norm == "sync":
+            raise UsageError(
+                "--batch-norm sync: expected local with --graphs: a graph cannot sum over ranks between its layers",
+                agreed=True,
+            )
         dtype = PRECISIONS[config.precision].dtype
         self.strategy = DataParallel(world, self.layout, config.algorithm, config.bucket_bytes, dtype)
         self.replica.bind(self.strategy.gradients, dataset.test_batch(slice(0, 1))[0])
@@ -134,7 +139,7 @@ class Trainer:
 
         Running statistics that each rank has kept for itself become their mean: from here on all ranks are alike.
         """
-        if MODELS[self.config.model].normalises and self.config.recipe.batch_norm == "local":
+        if self.layout.buffers and self.config.recipe.batch_norm == "local":
             self.world.allreduce(self.replica.buffers, "mean")
         count, predictions = self.dataset.test_count, self.dataset.predictions
         mine = share(count, self.world.rank, self.world.size)
@@ -197,10 +202,6 @@ def _check(config: Config, dataset: Samples, world: World) -> None:
         raise UsageError(
             f"--data {dataset.name}: {dataset.kind}, expected {model.kind} for model {config.model}; "
             f"take other data, or a model for {dataset.kind} ({fitting})"
-        )
-    if config.graphs and world.size > 1 and model.normalises and config.recipe.batch_norm == "sync":
-        raise UsageError(
-            "--graphs: a graph cannot sum over ranks between its layers: expected --batch-norm local, found sync"
         )
     algorithm = None if config.algorithm == "auto" else find_algorithm("allreduce", config.algorithm)
     try:

@@ -19,7 +19,7 @@ class Trained:
     """A small model of that name with its vectors, and the gradient of a mean over all predictions in the data."""
 
     def __init__(self, name, dtype=np.float32):
-        build, kind, self.task, recipe, _ = MODELS[name]
+        build, kind, self.task, recipe = MODELS[name]
         self.data = SmallData(kind, classes=None if self.task is NUMBERS else 3)
         self.dtype, self.model = dtype, SMALL.get(name, build)(self.data, recipe)
         self.layout = Layout.of(self.model)
