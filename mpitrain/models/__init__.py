@@ -90,6 +90,8 @@ MODELS = {
             channels=(64, 128, 64),
         ),
     ),
+    # Three seeds gave 64.4 to 65.0 % (to say no to all gives 55.2 %); with a decay of 1e-5, two gave 63.1 and 63.4 %
+    # after 5 epochs, having learnt users by heart since the second.
     "dlrm": Model(
         lambda samples, recipe: DLRM(samples.shape[0], cast(Table, samples).cardinalities, hidden=recipe.hidden),
         kind="table",
@@ -100,12 +102,13 @@ MODELS = {
             lr=0.02,
             base_batch=128,
             scaling="root",
-            weight_decay=1e-5,
-            epochs=5,
+            weight_decay=1e-3,
+            epochs=3,
             global_batch=128,
             hidden=(64, 32),
         ),
     ),
+    # Two seeds gave an RMSE of 0.015 and 0.016 radians; the angles' own deviation is 0.050.
     "drive": Model(
         lambda samples, recipe: drive(samples.shape, _numbers(samples), recipe.channels, recipe.hidden),
         kind="images",
