@@ -34,7 +34,8 @@ def _resnet(depth: int) -> Callable[[Samples, Recipe], Layer]:
     return lambda samples, recipe: resnet(depth, samples.shape, samples.classes or 0, recipe.batch_norm)
 
 
-RESNET = Recipe(data="fashion", lr=0.2, weight_decay=5e-4, warmup_steps=40, global_batch=128)
+# One seed of resnet20 gave 86.8 % in 140 s of one core; with a fifth of the decay 84.5 %, at a lower training loss.
+RESNET = Recipe(data="fashion", lr=0.4, weight_decay=5e-3, warmup_steps=40, epochs=8, global_batch=64)
 
 MODELS = {
     "mlp": Model(
@@ -89,6 +90,8 @@ MODELS = {
             channels=(64, 128, 64),
         ),
     ),
+    # Three seeds gave 64.4 to 65.0 % (to say no to all gives 55.2 %); with a decay of 1e-5, two gave 63.1 and 63.4 %
+    # after 5 epochs, having learnt users by heart since the second.
     "dlrm": Model(
         lambda samples, recipe: DLRM(samples.shape[0], cast(Table, samples).cardinalities, hidden=recipe.hidden),
         kind="table",
@@ -99,12 +102,13 @@ MODELS = {
             lr=0.02,
             base_batch=128,
             scaling="root",
-            weight_decay=1e-5,
-            epochs=5,
+            weight_decay=1e-3,
+            epochs=3,
             global_batch=128,
             hidden=(64, 32),
         ),
     ),
+    # Two seeds gave an RMSE of 0.015 and 0.016 radians; the angles' own deviation is 0.050.
     "drive": Model(
         lambda samples, recipe: drive(samples.shape, _numbers(samples), recipe.channels, recipe.hidden),
         kind="images",

@@ -35,6 +35,13 @@ def test_cnn_sees_what_people_wear(trained, ranks):
 
 
 @pytest.mark.parametrize("ranks", RANKS)
+def test_drive_steers_much_better_than_straight_on_average(trained, ranks):
+    """The deviation of the angles is the RMSE of who always takes their mean."""
+    deviation = load("road").test_batch(slice(None))[1].std()
+    assert trained(ranks, "--model", "drive")["test_rmse"] < 0.4 * deviation
+
+
+@pytest.mark.parametrize("ranks", RANKS)
 def test_gpt_expects_text_better_than_counts_of_four_bytes_do(trained, ranks):
     summary = trained(ranks, "--model", "gpt")
     assert summary["test_loss"] < order_3_loss()
