@@ -72,10 +72,11 @@ class Device:
         return Memory(pool.used_bytes(), pool.total_bytes())
 
     def identity(self) -> str:
-        """What tells two devices of one host apart: a GPU's UUID."""
+        """What tells two devices of one host apart: where a GPU sits, and its UUID, since a part of one has its own."""
         if self.name != "cuda":
             return self.name
-        return self.xp.cuda.runtime.getDeviceProperties(self.index)["uuid"].hex()
+        uuid = self.xp.cuda.runtime.getDeviceProperties(self.index).get("uuid", b"")
+        return f"{self.xp.cuda.Device(self.index).pci_bus_id} {uuid.hex()}"
 
 
 def find(name: str, local_rank: int = 0) -> Device:

@@ -34,7 +34,7 @@ def cupy(monkeypatch):
         runtime=SimpleNamespace(
             CUDARuntimeError=CUDARuntimeError, getDeviceCount=count, getDeviceProperties=properties.get
         ),
-        Device=lambda index: SimpleNamespace(use=lambda: stand_in.used.append(index)),
+        Device=lambda index: SimpleNamespace(use=lambda: stand_in.used.append(index), pci_bus_id=f"0000:{index}1:00.0"),
     )
     monkeypatch.setitem(sys.modules, "cupy", stand_in)
     return stand_in
@@ -68,7 +68,7 @@ def test_ranks_take_turns_at_the_gpus_of_a_node(cupy, local_rank, index):
     cupy.count = 2
     assert find("cuda", local_rank) == Device("cuda", cupy, index)
     assert cupy.used == [index]
-    assert find("cuda", local_rank).identity() == ("01ff", "02ff")[index]
+    assert find("cuda", local_rank).identity() == ("0000:01:00.0 01ff", "0000:11:00.0 02ff")[index]
 
 
 def test_no_cupy(monkeypatch):

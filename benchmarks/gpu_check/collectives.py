@@ -15,7 +15,8 @@ from mpitrain.device import Device
 from mpitrain.errors import UsageError
 from mpitrain.launcher import plan, survey
 
-SECONDS = {1: 30, 2: 35, 4: 45}  # ranks that wait for each other on one GPU may wait for ever
+SECONDS = {1: 25, 2: 30, 4: 40}  # ranks that wait for each other on one GPU may wait for ever
+GRACE = 4  # seconds for a launcher to end its ranks
 
 
 def rows(device: Device) -> Iterator[Row]:
@@ -42,8 +43,12 @@ def _run(command: tuple[str, ...], environment: dict[str, str], ranks: int, seco
         out, error = process.communicate(timeout=seconds)
         ended = f"exit code {process.returncode}"
     except subprocess.TimeoutExpired:
-        process.terminate()  # a launcher ends its ranks
-        out, error = process.communicate()
+        process.terminate()
+        try:
+            out, error = process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, error = process.communicate()
         ended = f"stopped after {seconds} s"
     yield from filter(None, map(read, out.splitlines()))
     if process.returncode:

@@ -10,17 +10,14 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from mpitrain.data.files import size
 from mpitrain.errors import UsageError
 
-DTYPES: dict[str, np.dtype[Any]] = {
-    "BOOL": np.dtype(np.bool_), "U8": np.dtype("u1"), "I8": np.dtype("i1"), "U16": np.dtype("<u2"),
-    "I16": np.dtype("<i2"), "U32": np.dtype("<u4"), "I32": np.dtype("<i4"), "U64": np.dtype("<u8"),
-    "I64": np.dtype("<i8"), "F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16), "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
+DTYPES = {
+    "BOOL": "bool", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
+    "I64": "<i8", "F16": "<f2", "BF16": "bfloat16", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
 LENGTH = 8  # bytes
 
@@ -32,12 +29,15 @@ def open_safetensors(path: Path) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
     end = 0
     for name, entry in sorted(entries.items(), key=lambda item: _offsets(path, *item)):
-        dtype, shape = DTYPES.get(entry.get("dtype")), entry.get("shape")
-        if dtype is None or not isinstance(shape, list) or not all(isinstance(s, int) and s >= 0 for s in shape):
+        kind, shape = DTYPES.get(entry.get("dtype")), entry.get("shape")
+        if kind is None or not isinstance(shape, list) or not all(isinstance(s, int) and s >= 0 for s in shape):
             raise UsageError(
                 f"{path}: {name} has dtype {entry.get('dtype')} and shape {shape}, expected one of {', '.join(DTYPES)} "
                 f"and whole numbers"
             )
+        if kind == "bfloat16":
+            import ml_dtypes  # noqa: F401  (NumPy knows the name from it)
+        dtype = np.dtype(kind)
         first, last = _offsets(path, name, entry)
         if first != end or last - first != math.prod(shape) * dtype.itemsize:
             raise UsageError(

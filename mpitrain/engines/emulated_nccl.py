@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
-import ml_dtypes
 import numpy as np
 
 from mpitrain.world import Work, World
@@ -107,7 +106,9 @@ class Nccl:
         name = TYPES.get(kind)
         if name is None:
             raise NcclError(f"type {kind}: invalid argument")
-        dtype = np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+        if name == "bfloat16":
+            import ml_dtypes  # noqa: F401  (NumPy knows the name from it)
+        dtype = np.dtype(name)
         if count == 0:
             return np.empty(0, dtype)
         try:

@@ -40,6 +40,18 @@ def test_all_of_it_runs(tmp_path):
     assert "| allreduce by ring, ranks: 4 " in text
 
 
+def test_needs_nothing_but_numpy(tmp_path):
+    for module in ("cyclopts", "greenlet", "ml_dtypes", "mpi4py", "rich", "safetensors", "threadpoolctl"):
+        (tmp_path / f"{module}.py").write_text(f"raise ImportError('no {module}')")
+    parts = ("machine", "collectives", "steps")
+    code, out, error = run(FOLDER, "--device", "emulated", "--parts", *parts, PYTHONPATH=str(tmp_path))
+    assert (code, error) == (0, "")
+    assert [line for line in rows(out) if not line.startswith("ok ")] == [
+        "skipped  NCCL: ranks: 2: no mpi4py",
+        "skipped  NCCL: ranks: 4: no mpi4py",
+    ]
+
+
 def test_without_a_gpu_it_says_so_and_leaves_the_page(tmp_path):
     (tmp_path / "cupy.py").write_text("raise ImportError('no CuPy here')")
     page = FOLDER.parents[1] / "docs" / "gpu-results.md"
