@@ -128,6 +128,15 @@ def by_model(program: str, table: Callable[[dict[str, list[Result]]], str]) -> S
     )
 
 
+def one_core() -> Section:
+    commands = {model: Command(1, f"benchmarks/versus_torch.py --model {model}") for model in ("mlp", "cnn", "gpt")}
+    return Section(
+        f"python benchmarks/versus_torch.py --model {'|'.join(commands)}",
+        tuple(commands.values()),
+        lambda results: tables.one_core({model: results[command] for model, command in commands.items()}),
+    )
+
+
 def sections() -> dict[str, Section]:
     """All that can be measured here, by name."""
     found = {name: one_collective(name) for name in COLLECTIVES}
@@ -137,6 +146,7 @@ def sections() -> dict[str, Section]:
         found["step"] = by_model("-m mpitrain bench step", tables.steps)
     if (HERE / "versus_ddp.py").exists() and importlib.util.find_spec("torch") is not None:
         found["versus_ddp"] = by_model("benchmarks/versus_ddp.py", tables.versus)
+        found["versus_torch"] = one_core()
     return found
 
 

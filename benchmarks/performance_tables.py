@@ -188,3 +188,22 @@ def _added(record: Record) -> str:
 
 def _bytes(record: Record) -> str:
     return f"{record['nbytes']:,}"
+
+
+def one_core(by_model: dict[str, list[Result]]) -> str:
+    """A line a model: a step of ours and of PyTorch's fastest variant, and ours / theirs, from the jobs' medians."""
+    rows = []
+    for model, jobs in by_model.items():
+        ours, theirs = (statistics.median(job["seconds"][name(job)] for job in jobs) for name in (_ours, _peer))
+        ratios = [job["ratio"] for job in jobs]
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        rows.append([model, f"{1e3 * ours:.2f}", f"{1e3 * theirs:.2f}", spread])
+    return markdown(("model", "mpitrain, ms", "PyTorch, ms", "mpitrain / PyTorch"), rows, words=1)
+
+
+def _ours(job: Result) -> str:
+    return "mpitrain"
+
+
+def _peer(job: Result) -> str:
+    return job["peer"]

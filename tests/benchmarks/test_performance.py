@@ -34,7 +34,7 @@ def test_a_page_without_its_markers_is_refused(page):
 
 
 def test_the_page_has_a_place_for_every_section():
-    names = {*performance.sections(), "machine", "step", "versus_ddp"}
+    names = {*performance.sections(), "machine", "step", "versus_ddp", "versus_torch"}
     page = performance.PAGE.read_text()
     tables.rewritten(page, dict.fromkeys(names, ""))
     assert page.count("<!-- make bench: ") == len(names)
@@ -115,3 +115,12 @@ def test_steps_and_the_other_framework():
         "| cnn | mpitrain | 2.00 | 3.00 |",
         "| cnn | DDP | 6.00 |  |",
     ]
+
+
+def test_one_core():
+    """Of each job the peer that was its fastest."""
+    jobs = [
+        {"seconds": {"mpitrain": ours, "A": a, "B": b}, "peer": peer, "ratio": ours / min(a, b)}
+        for ours, a, b, peer in ((0.008, 0.01, 0.02, "A"), (0.009, 0.02, 0.01, "B"), (0.007, 0.01, 0.03, "A"))
+    ]
+    assert tables.one_core({"mlp": jobs}).splitlines()[-1] == "| mlp | 8.00 | 10.00 | 0.80 (0.70 to 0.90) |"
