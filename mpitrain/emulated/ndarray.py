@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from mpitrain.emulated import capture, memory
+from mpitrain.emulated.cuda import Device
 
 SAME = ("dtype", "shape", "ndim", "size", "nbytes", "itemsize", "strides", "flags")
 VIEWS = ("T", "real", "imag")
@@ -117,8 +118,6 @@ class ndarray(NDArrayOperatorsMixin):
     @property
     def device(self) -> Any:
         """The one emulated device."""
-        from mpitrain.emulated.cuda import Device
-
         return Device(0)
 
     @property
