@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from cases import CASES, TOLERANCE, Case, Numbers
+from case import TOLERANCE, Case, Numbers
+from cases import CASES
 from row import FAILED, OK, SKIPPED, Row
 
 from mpitrain.device import Device

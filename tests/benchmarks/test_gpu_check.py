@@ -81,7 +81,7 @@ WRONG = """
 import clone; clone.use()
 import parity
 from mpitrain.device import find
-from cases import Case
+from case import Case
 parity.CASES = (
     Case("wrong", ("float32",), lambda n: (n(3),), lambda x: x + (0 if type(x).__module__ == "numpy" else 1)),
     Case("shape", ("float32",), lambda n: (n(3),), lambda x: x[: 3 if type(x).__module__ == "numpy" else 2]),
