@@ -57,7 +57,10 @@ class TorchTwin:
         loss = nn.functional.cross_entropy(output.flatten(0, -2), self.targets[mine].flatten())
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.optimiser.param_groups[0]["lr"] = self.ours.lr(self.done)
+        if self.ours.config.recipe.clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.ours.config.recipe.clip, foreach=True)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.ours.lr(self.done)
         self.optimiser.step()
         self.done += 1
         return loss.item()
@@ -123,7 +126,14 @@ def _sgd(network: nn.Module, ours: Trainer) -> torch.optim.Optimizer:
 
 
 def _adamw(network: nn.Module, ours: Trainer) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(network.parameters(), weight_decay=ours.config.recipe.weight_decay, fused=True)
+    """Only what has two dimensions or more decays, as the recipe says."""
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+    groups = [
+        {"params": weights, "weight_decay": ours.config.recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, fused=True)
 
 
 OPTIMISERS = {"sgd": _sgd, "adamw": _adamw}

@@ -6,6 +6,8 @@ Both sides start from the same values and do the same mathematics on the same sa
 checked first, by their losses. Medians of samples of some steps; a ratio of 0.8 says that ours takes 0.8 times as long
 as PyTorch's fastest variant.
 
+OpenBLAS takes the processor's own kernels only if OPENBLAS_CORETYPE is not set: look at the machine's environment first.
+
 PyTorch comes with the extra `[test-torch]`.
 """
 
@@ -32,7 +34,7 @@ from mpitrain.training.trainer import Trainer
 MEASURED = {
     "mlp": Config(model="mlp", hidden=(1024, 1024), batch=64),
     "cnn": Config(model="cnn", channels=(32, 64), hidden=(128,), batch=32),
-    "gpt": Config(model="gpt", size="nano", batch=16, clip=None),
+    "gpt": Config(model="gpt", size="nano", batch=16),
 }
 FORMATS = {"PyTorch": torch.contiguous_format, "PyTorch, channels last": torch.channels_last}
 CHECKED_STEPS = 5
