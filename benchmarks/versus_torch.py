@@ -6,7 +6,7 @@ Both sides start from the same values and do the same mathematics on the same sa
 checked first, by their losses. Medians of samples of some steps; a ratio of 0.8 says that ours takes 0.8 times as long
 as PyTorch's fastest variant.
 
-OpenBLAS takes the processor's own kernels only if OPENBLAS_CORETYPE is not set: look at the machine's environment first.
+OpenBLAS takes the processor's own kernels only if OPENBLAS_CORETYPE is not set: look at the environment first.
 
 PyTorch comes with the extra `[test-torch]`.
 """
