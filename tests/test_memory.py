@@ -1,5 +1,7 @@
 """Lent memory: whose it is, when it goes round, and that the system is not asked for it again."""
 
+import ctypes
+import itertools
 import resource
 import threading
 from types import SimpleNamespace
@@ -8,9 +10,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from mpitrain import memory
 from mpitrain.data import load
 from mpitrain.engines.solo import SoloWorld
-from mpitrain.memory import empty
+from mpitrain.memory import Pool, empty
 from mpitrain.training.config import Config
 from mpitrain.training.trainer import Trainer
 
@@ -71,6 +74,66 @@ def test_no_fresh_pages_once_memory_goes_round():
     for _ in range(30):
         empty((1 << 22,), np.float32)[...] = 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 1000
+
+
+def test_a_free_range_serves_any_size():
+    """Three arrays of different sizes, one after the other, lie in one place; all at once they take what they take."""
+    pool = Pool()
+    for size in (3 << 20, 1 << 20, 5 << 20, 2 << 20):
+        pool.returned.append(pool.take(size))
+    assert pool.figures() == (0, 5 << 20)
+    lent = [pool.take(size) for size in (1 << 20, 3 << 20, 1 << 20)]
+    assert pool.figures() == (5 << 20, 5 << 20)
+    pool.returned.extend(lent)
+    assert pool.figures() == (0, 5 << 20)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)])
+def test_free_ranges_side_by_side_become_one(order):
+    pool = Pool()
+    lent = [pool.take(1000) for _ in range(3)]
+    assert [size for _, size in lent] == [1024, 1024, 1024]
+    pool.returned.extend(lent[number] for number in order)
+    assert pool.take(3 * 1024) == (lent[0][0], 3 * 1024)
+
+
+def test_the_smallest_range_that_is_large_enough_is_lent():
+    pool = Pool()
+    large, wall, small, _ = (pool.take(size) for size in (4096, 64, 2048, 64))
+    pool.returned.extend([large, small])
+    assert pool.take(2048) == small
+    assert pool.take(2048) == (large[0], 2048)
+    assert wall[0] == large[0] + 4096
+
+
+def test_more_than_a_segment(monkeypatch):
+    """Ranges that are lent never overlap, whatever segments they lie in, and nothing is lost."""
+    monkeypatch.setattr(memory, "SEGMENT", 1 << 14)
+    pool, random = Pool(), np.random.default_rng(0)
+    lent = []
+    for _ in range(500):
+        if lent and random.random() < 0.5:
+            pool.returned.append(lent.pop(random.integers(len(lent))))
+        else:
+            lent.append(pool.take(int(random.integers(1, 20000))))
+        ends = sorted(lent)
+        assert all(a + size <= b for (a, size), (b, _) in itertools.pairwise(ends))
+        assert pool.figures().used == sum(size for _, size in lent)
+    pool.returned.extend(lent)
+    assert pool.figures().used == 0
+    assert pool.figures().total <= sum(segment.size for segment in pool._segments)
+
+
+def test_trimmed_memory_is_the_systems_again_and_lent_memory_stays():
+    pool = Pool()
+    kept, gone = pool.take(1 << 20), pool.take(1 << 22)
+    ctypes.memset(kept[0], 7, kept[1])
+    ctypes.memset(gone[0], 7, gone[1])
+    pool.returned.append(gone)
+    pool.trim()
+    assert pool.figures() == (1 << 20, 1 << 20)
+    assert ctypes.string_at(kept[0], kept[1]) == bytes([7]) * (1 << 20)
+    assert ctypes.string_at(gone[0], gone[1]) == bytes(1 << 22)  # fresh pages
 
 
 def test_other_modules_have_their_own_memory():

@@ -3,8 +3,10 @@
 from cyclopts import App
 
 from mpitrain.cli.bench_collectives import bench_collective
+from mpitrain.cli.bench_memory import memory
 from mpitrain.cli.bench_step import step
 
 bench = App(name="bench", help="Measure on all ranks: mpirun -n 2 python -m mpitrain bench allreduce")
 bench.default(bench_collective)
 bench.command(step)
+bench.command(memory)

@@ -63,7 +63,7 @@ def _bytes(model: Any, text: bytes, temperature: float, top: int | None, generat
     longest = model.layers["positions"].longest
     for _ in range(nbytes):
         ids = np.frombuffer(text[-longest:], np.uint8).astype(np.int64)[np.newaxis]
-        logits, _ = model.forward(ids, Call(False))
+        logits, _ = model.forward(ids, Call(False, forgetting=True))
         byte = _drawn(logits[0, -1].astype(np.float64), temperature, top, generator)
         text += bytes([byte])
         yield byte

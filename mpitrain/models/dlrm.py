@@ -90,4 +90,4 @@ class DLRM(Container):
         self, name: str, contexts: Any, dy: Array, accumulate: bool, finished: Finished | None, input_gradient: bool
     ) -> Any:
         report = self._reports(finished, name)
-        return self.layers[name].backward(contexts[name], dy, accumulate, report, input_gradient)
+        return self.layers[name].backward(contexts.pop(name), dy, accumulate, report, input_gradient)

@@ -32,7 +32,8 @@ class Parallel(Container):
         for branch in self.layers.values():
             y, context = branch.forward(x, call)
             results.append(y)
-            contexts.append(context)
+            if not call.forgetting:
+                contexts.append(context)
         if self.join == "sum":
             return _sum(results), (None, contexts)
         widths = [y.shape[-1] for y in results]
@@ -50,9 +51,9 @@ class Parallel(Container):
         slopes = []
         for number, (name, branch) in reversed(list(enumerate(self.layers.items()))):
             report = self._reports(finished, name)
-            part = _part(dy, ends, number)
+            part, branch_context = _part(dy, ends, number), contexts.pop()
             if input_gradient or branch.parameters():
-                slopes.append(branch.backward(contexts[number], part, accumulate, report, input_gradient))
+                slopes.append(branch.backward(branch_context, part, accumulate, report, input_gradient))
         return _sum(slopes) if input_gradient else None
 
     def backward_input(self, context: Any, dy: Array) -> Array:

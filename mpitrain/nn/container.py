@@ -10,6 +10,7 @@ and overwrites the gradient, `embed` adds to it, and the unit `embed` is finishe
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from mpitrain.nn.layer import Array, Buffer, Finished, Layer, Parameter
 
@@ -65,7 +66,7 @@ class Container(Layer):
 
     def backward_weights(self, context: object, dy: Array, accumulate: bool = False) -> None:
         """Goes through the layers once more, since each one's weights want the `dy` that the next one gives."""
-        self.backward(context, dy, accumulate, input_gradient=False)
+        self.backward(_copied(context), dy, accumulate, input_gradient=False)
 
     def _reports(self, finished: Finished | None, name: str) -> Finished | None:
         """What the layer of that name is to call: `finished`, with its name before the unit's."""
@@ -110,6 +111,15 @@ def leaves(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
 def joined(*names: str) -> str:
     """A path of the names that are not empty."""
     return ".".join(name for name in names if name)
+
+
+def _copied(context: Any) -> Any:
+    """The same contexts of layers in lists of their own, for a backward to empty."""
+    if isinstance(context, list):
+        return [_copied(part) for part in context]
+    if isinstance(context, dict):
+        return {name: _copied(part) for name, part in context.items()}
+    return tuple(_copied(part) for part in context) if type(context) is tuple else context
 
 
 def _below(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

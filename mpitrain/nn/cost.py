@@ -24,7 +24,7 @@ class Cost(NamedTuple):
 def cost(model: Layer, x: Any) -> Cost:
     """Of one sample like those in the batch `x` (an array, or a tuple of arrays), which goes through the model once."""
     with _counted(model) as flops:
-        model.forward(x, Call(False))
+        model.forward(x, Call(False, forgetting=True))
     samples = len(x[0] if isinstance(x, tuple) else x)
     backward: dict[str, float] = {}
     units, since = [unit for unit, _ in model.units()], 0.0

@@ -9,7 +9,8 @@ buffers: views of one more flat vector, which a training forward moves on, unles
 
 The backward comes whole or split. `backward_weights` writes the gradients of the parameters and `backward_input` the
 gradient of the input; neither depends on the other, so a pipeline may put off the first to fill a bubble. The whole
-one does the weights first: their gradients can then travel while the input's is computed.
+one does the weights first: their gradients can then travel while the input's is computed. It may use up the context,
+so that the memory of a layer is free as soon as its backward is done; the halves leave it as it is, for each other.
 """
 
 import math
@@ -30,6 +31,7 @@ class Call(NamedTuple):
     samples: Array | None = None  # (batch,) indices in the data set, on the host
     reduce: Reduce | None = None  # sums a small vector over all ranks, in place; None: there is one rank
     recomputing: bool = False  # for the second time, to save memory: buffers stay as they are
+    forgetting: bool = False  # no backward will follow: containers keep no contexts
     mask: Array | None = None  # (batch, length) bool, where x is: which positions are real, not padding; None: all
 
 

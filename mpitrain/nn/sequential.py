@@ -6,6 +6,8 @@ from typing import Any
 from mpitrain.nn.container import Container
 from mpitrain.nn.layer import Array, Call, Finished, Layer
 
+SPENT = "a forward is followed by one whole backward, which uses its context up, and by none if it is `forgetting`"
+
 
 class Sequential(Container):
     """Named layers in forward order: `Sequential(fc1=Linear(784, 128), relu1=ReLU(), fc2=Linear(128, 10))`.
@@ -23,7 +25,8 @@ class Sequential(Container):
         contexts = []
         for layer in self.layers.values():
             x, context = layer.forward(x, call)
-            contexts.append(context)
+            if not call.forgetting:
+                contexts.append(context)
         return x, contexts
 
     def backward(
@@ -34,13 +37,15 @@ class Sequential(Container):
         finished: Finished | None = None,
         input_gradient: bool = True,
     ) -> Array | None:
-        """As in `Layer`, last layer first; `finished` hears `fc2`, then `fc1`."""
-        steps = list(zip(self.layers.items(), context, strict=True))
-        for position, ((name, layer), layer_context) in reversed(list(enumerate(steps))):
+        """As in `Layer`, last layer first; `finished` hears `fc2`, then `fc1`. It empties the context on its way."""
+        if len(context) != len(self.layers):
+            raise ValueError(f"expected the contexts of {len(self.layers)} layers, found {len(context)}: {SPENT}")
+        for position, (name, layer) in reversed(list(enumerate(self.layers.items()))):
             goes_on = input_gradient or position > self.first_learning
             report = self._reports(finished, name)
-            dy = layer.backward(layer_context, dy, accumulate, report, input_gradient=goes_on)
+            dy = layer.backward(context.pop(), dy, accumulate, report, input_gradient=goes_on)
             if not goes_on:
+                context.clear()
                 return None
         return dy
 

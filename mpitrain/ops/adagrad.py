@@ -43,7 +43,7 @@ def adagrad_step(
         return
     decayed = decayed or Spans(None, len(values))
     rate, floor, decay, factor = flat.scalars(values.dtype, lr, eps, weight_decay, scale)
-    scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
+    scratch = empty((2, flat.tile_of(len(values))), values.dtype)
     for tile in flat.tiles(len(values)):
         value = values[tile]
         out, move = scratch[:, : len(value)]

@@ -65,7 +65,7 @@ def adamw_step(
     decayed = decayed or Spans(None, len(values))
     moments = Moments(values.dtype, betas)
     rate, floor, decay, shrink, factor = flat.scalars(values.dtype, *corrected, weight_decay, shrinking, scale)
-    scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
+    scratch = empty((2, flat.tile_of(len(values))), values.dtype)
     for tile in flat.tiles(len(values)):
         value, first, second = values[tile], mean[tile], square[tile]
         out, move = scratch[:, : len(value)]

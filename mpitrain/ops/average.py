@@ -21,7 +21,7 @@ def average_step(average: Array, values: Array, decay: float) -> None:
         launch(xp, "average.cu", f"average_{values.dtype}", blocks(values, -(-count // each)), THREADS, args)
         return
     (take,) = flat.scalars(average.dtype, 1 - decay)
-    scratch = empty((min(flat.TILE, len(values)),), average.dtype)
+    scratch = empty((flat.tile_of(len(values)),), average.dtype)
     for tile in flat.tiles(len(values)):
         own = average[tile]
         way = scratch[: len(own)]

@@ -24,7 +24,7 @@ from mpitrain.ops.launch import NULL, THREADS, launch
 Array = Any
 
 FILE = "batch_norm.cu"
-TILE = 1 << 17  # elements that go through all passes while they are in the cache; half of it pays more for the calls
+TILE = 1 << 16  # elements that go through all passes while they are in the cache; half of it pays more for the calls
 RUN = 256  # elements at least for a pass's inner loop: narrow rows go several at once
 SAMPLE = 64  # rows whose mean is taken off before squaring
 
@@ -136,12 +136,12 @@ def gradient(x: Array, dy: Array, by: Moments, gain: Array, sums: Array, count: 
     shift, stretch = np.zeros(sums.shape) if count is None else sums / np.maximum(count, 1)
     by_x = -factor * by.scale * stretch
     constant = -factor * shift - by.mean * by_x
-    dx, scratch = empty(x.shape, x.dtype), _scratch(x, 2)
+    dx, scratch = empty(x.shape, x.dtype), _scratch(x, 1 if x.dtype == _wide(x) else 2)
     by_dys, by_xs, constants = (_repeated(vector, x) for vector in (factor, by_x, constant))
     for numbers, slopes, result in _tiles(x, dy, dx):
         width = numbers.shape[1]
         total = result if x.dtype == scratch.dtype else _like(numbers, scratch[1])
-        term = _like(numbers, scratch[0])
+        term = _like(numbers, scratch if total is result else scratch[0])
         np.multiply(numbers, by_xs[:width], out=total, dtype=total.dtype)
         total += constants[:width]
         total += np.multiply(slopes, by_dys[:width], out=term, dtype=term.dtype)

@@ -22,6 +22,8 @@ PACK = 16  # bytes of the values that a thread takes at a time
 # Elements. Smaller tiles pay more for the calls, larger ones leave a core's second-level cache: four vectors and two
 # scratches of float32 are 1.5 MiB.
 TILE = 1 << 16
+LINE = 64  # elements
+PARTS = 4  # of a vector at least, so that scratch is small beside it
 
 MASTERS = ("float32", "float64")
 HALVES = ("float16", "bfloat16")
@@ -65,8 +67,14 @@ def _check_like(name: str, vector: Array, dtypes: tuple[str, ...], values: Array
 
 def tiles(count: int, start: int = 0) -> Iterator[slice]:
     """A vector's elements from `start` up to `count`, a tile at a time."""
-    for begin in range(start, count, TILE):
-        yield slice(begin, min(begin + TILE, count))
+    step = tile_of(count)
+    for begin in range(start, count, step):
+        yield slice(begin, min(begin + step, count))
+
+
+def tile_of(count: int) -> int:
+    """Elements of a tile of a vector of so many, in whole cache lines."""
+    return min(TILE, LINE * max(1, -(-count // (PARTS * LINE))))
 
 
 def scalars(dtype: Any, *numbers: float) -> list[Array]:

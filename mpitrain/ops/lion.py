@@ -43,7 +43,7 @@ def lion_step(
         return
     decayed = decayed or Spans(None, len(values))
     blend, mix, keep, take, rate, shrink, factor = flat.scalars(values.dtype, *numbers, scale)
-    scratch = empty((3, min(flat.TILE, len(values))), values.dtype)
+    scratch = empty((3, flat.tile_of(len(values))), values.dtype)
     for tile in flat.tiles(len(values)):
         value, first = values[tile], mean[tile]
         out, move, spare = scratch[:, : len(value)]

@@ -48,7 +48,7 @@ def sgd_step(
         return
     rate, keep, decay, factor = flat.scalars(values.dtype, lr, momentum, weight_decay, scale)
     decayed = decayed or Spans(None, len(values))
-    scratch = empty((2, min(flat.TILE, len(values))), values.dtype)
+    scratch = empty((2, flat.tile_of(len(values))), values.dtype)
     for tile in flat.tiles(len(values)):
         value, speed = values[tile], velocity[tile]
         out, move = scratch[:, : len(value)]

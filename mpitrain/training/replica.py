@@ -23,7 +23,8 @@ Array = Any
 
 
 class Passed(NamedTuple):
-    """A batch that has been forward, and the way back: `backward(accumulate, finished)`."""
+    """A batch that has been forward, and the way back, once: `backward(accumulate, finished)`. The gradient of the loss
+    is not in `scored` any more, so that it can go as soon as the backward is past the last layer."""
 
     scored: Scored
     backward: Callable[[bool, Finished | None], None]
@@ -59,11 +60,12 @@ class Replica:
         """The same, of a batch that is on the device."""
         output, context = self.model.forward(self._cast(inputs), call)
         scored = self.task.loss(output, targets, scale)
+        gradient = [scored.gradient]
 
         def backward(accumulate: bool, finished: Finished | None) -> None:
-            self.model.backward(context, scored.gradient, accumulate, finished, input_gradient=False)
+            self.model.backward(context, gradient.pop(), accumulate, finished, input_gradient=False)
 
-        return Passed(scored, backward)
+        return Passed(scored._replace(gradient=None), backward)
 
     @contextmanager
     def averaged(self, average: Average | None) -> Iterator[None]:

@@ -28,7 +28,7 @@ from mpitrain.training.replica import Replica
 from mpitrain.training.update import Update, scaled_rate
 from mpitrain.world import World
 
-EVALUATED_AT_ONCE = 250
+EVALUATED_AT_ONCE = 64
 
 UPDATE_FLOPS = 6
 """Operations for each parameter: in SGD weight decay, momentum and the step, each a product and a sum."""
@@ -148,7 +148,8 @@ class Trainer:
         with self.replica.averaged(self.update.average):
             for start in range(mine.start, mine.stop, at_once):
                 batch = self.dataset.test_batch(slice(start, min(start + at_once, mine.stop)))
-                scored, _ = self.replica.forward(*batch, 1.0, Call(False, self.config.seed, self.done))
+                call = Call(False, self.config.seed, self.done, forgetting=True)
+                scored = self.replica.forward(*batch, 1.0, call).scored
                 totals += float(scored.loss_sum), float(scored.score_sum)
                 self.world.compute(flops=self.replica.cost.forward * len(batch[1]))
         loss, score = (float(total) / (count * predictions) for total in self.world.allreduce(totals))

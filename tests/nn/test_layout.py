@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from mpitrain.nn import Layout, Linear, ReLU, Sequential, Slot
+from mpitrain.nn import Call, Layout, Linear, ReLU, Sequential, Slot
 from mpitrain.nn.initialise import he_normal
 
 
@@ -36,10 +36,10 @@ def test_layers_work_on_the_vectors_themselves():
     model, values, gradients = network(), np.zeros(20), np.zeros(20)
     layout = Layout.of(model)
     layout.bind(model, values, gradients)
-    y, context = model.forward(np.ones((1, 3)), None)
+    y, context = model.forward(np.ones((1, 3)), Call(True))
     assert not y.any()
     values[:] = 1
-    y, context = model.forward(np.ones((1, 3)), None)
+    y, context = model.forward(np.ones((1, 3)), Call(True))
     np.testing.assert_array_equal(y, [[9, 9, 9, 9]])
     model.backward(context, np.ones((1, 4)))
     np.testing.assert_array_equal(gradients[layout.units["fc1"]], 4)
