@@ -86,6 +86,7 @@ def images_at_once(images: Array, elements: int) -> int:
 
 
 def _columns_on_device(x: Array, window: Window, groups: int) -> Iterator[tuple[slice, Array]]:
+    x = namespace(x).ascontiguousarray(x)
     windows, inner = math.prod(window.sides(x.shape[1:3])), window.places * x.shape[-1] // groups
     step = images_at_once(x, groups * windows * inner)
     scratch = empty((step * windows * groups * inner,), x.dtype, namespace(x))

@@ -98,6 +98,7 @@ def _launch(
     """`channels` are the inputs of a group, and all outputs."""
     rows = math.prod(result.shape[:3])
     grid, block = over_rows(result, result.shape[-1], rows)
+    arrays = tuple(map(namespace(result).ascontiguousarray, arrays))
     arguments = (*arrays, *window_numbers(window, images), *map(np.int32, channels), np.uint32(rows))
     launch(namespace(result), FILE, f"{kernel}_{result.dtype.name}", grid, block, arguments)
 
@@ -110,7 +111,8 @@ def _weight_gradient_on_device(x: Array, dy: Array, window: Window, inputs: int)
     split = max(1, min(-(-rows // 8), most))
     parts = empty((split, weights, outputs), _wide(dy), xp)
     numbers = window_numbers(window, x.shape)
-    arguments = (x, dy, parts, *numbers, np.int32(inputs), np.int32(outputs), np.uint32(rows))
+    given = xp.ascontiguousarray(x), xp.ascontiguousarray(dy)
+    arguments = (*given, parts, *numbers, np.int32(inputs), np.int32(outputs), np.uint32(rows))
     name = f"direct_weight_gradient_{dy.dtype.name}"
     launch(xp, FILE, name, (columns, split, weights), (32, 8), arguments)
     return parts.sum(axis=0)

@@ -76,6 +76,7 @@ def max_pool_gradient(dy: Array, winner: Array, window: Window, shape: tuple[int
 def _launch(kernel: str, arrays: tuple[Array, ...], result: Array, window: Window, images: tuple[int, ...]) -> None:
     rows, channels = math.prod(result.shape[:3]), result.shape[-1]
     grid, block = over_rows(result, channels, rows)
+    arrays = tuple(map(namespace(result).ascontiguousarray, arrays))
     arguments = (*arrays, *window_numbers(window, images), np.uint32(rows))
     launch(namespace(result), "max_pool.cu", f"{kernel}_{result.dtype.name}", grid, block, arguments)
 
