@@ -12,13 +12,12 @@ Half types: products in their own way, states and gates in float32.
 import math
 from typing import Any
 
-import numpy as np
-
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_product, take_row_sum
 from mpitrain.nn.initialise import uniform
 from mpitrain.nn.layer import Call, Finished, Layer, Parameter
+from mpitrain.ops.half import widened
 from mpitrain.ops.matmul import matmul
 from mpitrain.ops.rows import as_rows
 
@@ -54,11 +53,11 @@ class Recurrent(Layer):
         xp, steps = namespace(x), time_first(x)
         gates = empty((length, batch, self.gates * self.hidden), x.dtype, xp)
         matmul(as_rows(steps), self.values["input_weight"], out=as_rows(gates))
-        gates = wide(gates)
+        gates = widened(gates)
         gates += self.values["bias"]
         states = empty((length + 1, batch, self.hidden), gates.dtype, xp)
         states[0] = 0
-        kept = self._run(gates, states, wide(self.values["state_weight"]))
+        kept = self._run(gates, states, widened(self.values["state_weight"]))
         y = states[-1] if self.last else states[1:].swapaxes(0, 1)
         return xp.ascontiguousarray(y.astype(x.dtype, copy=False)), (x, states, gates, kept)
 
@@ -98,8 +97,8 @@ class Recurrent(Layer):
             slopes = namespace(dy).zeros(states[1:].shape, states.dtype)
             slopes[-1:] = dy
         else:
-            slopes = wide(time_first(dy))
-        of_inputs, of_states = self._run_back(context, slopes, wide(self.values["state_weight"]).T)
+            slopes = widened(time_first(dy))
+        of_inputs, of_states = self._run_back(context, slopes, widened(self.values["state_weight"]).T)
         return of_inputs.astype(x.dtype, copy=False), of_states.astype(x.dtype, copy=False)
 
     def _input_gradient(self, context: Any, gradients: tuple[Array, Array]) -> Array:
@@ -143,8 +142,3 @@ def columns(gates: Array, hidden: int) -> list[Array]:
 def time_first(array: Array) -> Array:
     """(batch, length, width) as (length, batch, width) or back, contiguous."""
     return namespace(array).ascontiguousarray(array.swapaxes(0, 1))
-
-
-def wide(array: Array) -> Array:
-    """Half types as float32; others as they are."""
-    return array.astype(np.float32) if array.dtype.itemsize == 2 else array

@@ -19,6 +19,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops.grid import over_rows
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import NULL, THREADS, launch
 
 Array = Any
@@ -228,4 +229,4 @@ def _column_sum(tile: Array, width: int) -> Array:
 
 def _wide(array: Array) -> np.dtype[Any]:
     """The type of the arithmetic."""
-    return np.dtype(np.float32) if array.dtype.itemsize == 2 else array.dtype
+    return wide_type(array.dtype)

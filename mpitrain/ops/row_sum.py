@@ -11,6 +11,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import THREADS, blocks, launch
 from mpitrain.ops.matmul import matmul
 
@@ -37,8 +38,8 @@ def row_sum(matrix: Array, out: Array, accumulate: bool = False) -> None:
 def _on_gpu(matrix: Array, out: Array, accumulate: bool) -> None:
     xp, (rows, width) = namespace(matrix), matrix.shape
     matrix = xp.ascontiguousarray(matrix)
-    wide: Any = np.float64 if matrix.dtype == np.float64 else np.float32
-    length, size = 16 // matrix.itemsize, np.dtype(wide).itemsize
+    wide = wide_type(matrix.dtype)
+    length, size = 16 // matrix.itemsize, wide.itemsize
     packed = width % length == 0 and matrix.data.ptr % 16 == 0
     groups = width // length if packed else width
 
