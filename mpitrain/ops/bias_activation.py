@@ -23,8 +23,9 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs, over_rows, units_of
 from mpitrain.ops.half import is_half, widened
-from mpitrain.ops.launch import NULL, THREADS, blocks, launch
+from mpitrain.ops.launch import NULL, THREADS, launch
 
 Array = Any
 
@@ -88,13 +89,8 @@ def _backward_on_gpu(kept: Array, dy: Array, activation: str, out: Array) -> Non
 def _grid(rows: int, width: int, arrays: tuple[Array | None, ...]) -> tuple[bool, tuple[int, int], tuple[int, int]]:
     """Whether 16 bytes may be taken at a time, blocks and threads: along a row, and over rows."""
     given = [array for array in arrays if array is not None]
-    length = 16 // given[0].itemsize
-    packed = width % length == 0 and all(array.data.ptr % 16 == 0 for array in given)
-    groups = width // length if packed else width
-    across = min(THREADS, 1 << max(groups - 1, 0).bit_length())
-    columns, down = -(-groups // across), THREADS // across
-    most = blocks(given[0], groups * rows) // max(columns, 1)
-    return packed, (columns, min(-(-rows // down), max(most, 1))), (across, down)
+    packed = in_packs(width, *given)
+    return packed, *over_rows(given[0], units_of(width, given[0], packed), rows, THREADS)
 
 
 def keeps_slope(activation: str) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs, units_of
 from mpitrain.ops.half import is_half, wide_type, widened
 from mpitrain.ops.launch import launch
 from mpitrain.ops.matmul import matmul
@@ -103,8 +104,8 @@ def _on_gpu(logits: Array, labels: Array, scale: float, smoothing: float, ignore
     gradient = empty(logits.shape, logits.dtype, xp)
     losses, rights = empty((rows,), wide, xp), empty((rows,), np.int32, xp)
 
-    packed = classes * logits.itemsize % 16 == 0 and logits.data.ptr % 16 == gradient.data.ptr % 16 == 0
-    pieces = classes * logits.itemsize // 16 if packed else classes
+    packed = in_packs(classes, logits, gradient)
+    pieces = units_of(classes, logits, packed)
     threads = min(max(-(-pieces // (32 * PIECES)), 1) * 32, 1024)
     limit = logits.device.attributes["MaxSharedMemoryPerBlockOptin"]
     held = classes * logits.itemsize <= min(limit, MOST_HELD)

@@ -7,7 +7,6 @@ Half types are computed in float32 and rounded once.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from mpitrain.memory import empty
 from mpitrain.ops.grid import over_rows
 from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import blocks, launch
-from mpitrain.ops.windows import Window, bordered, pad, places, window_numbers
+from mpitrain.ops.windows import Window, bordered, pad, parts, places, window_numbers
 
 Array = Any
 
@@ -32,7 +31,7 @@ def direct(x: Array, weight: Array, window: Window) -> Array:
     if namespace(x) is not np:
         _launch("direct", (x, weight, y), y, window, x.shape, (inputs, outputs))
         return y
-    for images in _parts(y):
+    for images in parts(y, TILE):
         padded = pad(np.ascontiguousarray(x[images], wide_type(x.dtype)), window.padding)
         sums = y[images] if y.dtype == padded.dtype else empty(y[images].shape, padded.dtype)
         for channel in range(inputs):
@@ -58,7 +57,7 @@ def direct_input_gradient(dy: Array, weight: Array, window: Window, shape: tuple
     down, across = (reach - 1 - padding for reach, padding in zip(window.reach, window.padding, strict=True))
     if window.stride == (1, 1) and min(down, across) >= 0 and groups == outputs == shape[-1]:
         return direct(dy, weight[::-1, ::-1], window._replace(padding=(down, across)))
-    for images in _parts(dy):
+    for images in parts(dy, TILE):
         part = dy[images].astype(wide_type(dy.dtype), copy=False)
         padded, within = bordered((len(part), *shape[1:3], outputs), part.dtype, window.padding, 0, np)
         term = empty(part.shape, part.dtype)
@@ -78,7 +77,7 @@ def direct_weight_gradient(x: Array, dy: Array, gradient: Array, window: Window,
         total = _weight_gradient_on_device(x, dy, window, inputs).reshape(gradient.shape)
     else:
         total = np.zeros(gradient.shape, wide_type(dy.dtype))
-        for images in _parts(dy):
+        for images in parts(dy, TILE):
             part = dy[images].astype(total.dtype, copy=False)
             padded = pad(np.ascontiguousarray(x[images], total.dtype), window.padding)
             for channel in range(inputs):
@@ -110,20 +109,13 @@ def _weight_gradient_on_device(x: Array, dy: Array, window: Window, inputs: int)
     columns, weights = -(-outputs // 32), window.places * inputs
     most = max(1, blocks(dy, outputs * rows * weights) // (columns * weights))
     split = max(1, min(-(-rows // 8), most))
-    parts = empty((split, weights, outputs), wide_type(dy.dtype), xp)
+    partial = empty((split, weights, outputs), wide_type(dy.dtype), xp)
     numbers = window_numbers(window, x.shape)
     given = xp.ascontiguousarray(x), xp.ascontiguousarray(dy)
-    arguments = (*given, parts, *numbers, np.int32(inputs), np.int32(outputs), np.uint32(rows))
+    arguments = (*given, partial, *numbers, np.int32(inputs), np.int32(outputs), np.uint32(rows))
     name = f"direct_weight_gradient_{dy.dtype.name}"
     launch(xp, FILE, name, (columns, split, weights), (32, 8), arguments)
-    return parts.sum(axis=0)
-
-
-def _parts(y: Array) -> Iterator[slice]:
-    """The batch, a few images at a time."""
-    step = max(1, TILE * len(y) // max(1, y.size))
-    for start in range(0, len(y), step):
-        yield slice(start, start + step)
+    return partial.sum(axis=0)
 
 
 def _seen(x: Array, channel: int, inputs: int, outputs: int) -> Array:

@@ -19,6 +19,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs
 from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import THREADS, blocks, launch
 from mpitrain.ops.philox import philox
@@ -100,7 +101,7 @@ def kept_bits(width: int, level: int, key: tuple[int, int], samples: Array, step
 def _on_gpu(places: Places, dy: Array, level: int, scale: float, out: Array) -> None:
     xp, rows = namespace(dy), len(dy)
     dy, width = xp.ascontiguousarray(dy), math.prod(dy.shape[1:])
-    packed = width * dy.itemsize % 16 == 0 and dy.data.ptr % 16 == out.data.ptr % 16 == 0
+    packed = in_packs(width, dy, out)
     launch(
         xp,
         "dropout.cu",

@@ -19,6 +19,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs, units_of
 from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import NULL, launch
 
@@ -131,9 +132,8 @@ def _backward_on_device(
         arrays = (x, _or_null(mean), rstd, gain, dy, dx)
         _launch_on_rows(xp, "backward", x, (*arrays, np.int64(rows), np.int32(width)))
     if of_weights:
-        length = 16 // x.dtype.itemsize
-        packs = width % length == 0 and all(array.data.ptr % 16 == 0 for array in (x, dy))
-        tiles = -(-width // (32 * length if packs else 32))
+        packs = in_packs(width, x, dy)
+        tiles = -(-units_of(width, x, packs) // 32)
         parts = max(1, min(-(-rows // ROWS_OF_BLOCK), MOST_BLOCKS // tiles, MOST_PARTS))
         partial, slopes = empty((parts, 2, width), wide, xp), empty((2, width), wide, xp)
         args = (x, _or_null(mean), rstd, dy, partial, np.int64(rows), np.int32(width), np.int32(packs))
