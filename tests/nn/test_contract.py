@@ -18,6 +18,7 @@ LAYERS = {
     "Attention": (lambda: nn.Attention(4, 2, causal=True, rotary=100.0), SERIES),
     "AveragePool1d": (lambda: nn.AveragePool1d(2), SERIES),
     "AveragePool2d": (lambda: nn.AveragePool2d(3, 1, 1), IMAGES),
+    "AveragePool2d, of many": (lambda: nn.AveragePool2d(16, 1, 8), (2, 16, 16, 2)),
     "BatchNorm": (lambda: nn.BatchNorm(4), ROWS),
     "Conv1d": (lambda: nn.Conv1d(4, 3, 3, padding=1), SERIES),
     "Conv2d": (lambda: nn.Conv2d(4, 6, 3, stride=2, groups=2), IMAGES),
