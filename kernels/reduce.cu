@@ -12,8 +12,6 @@
 // slices that start elsewhere, go one by one: chunks of a schedule start anywhere.
 //
 // Rounds after each operation: --fmad=false
-//
-// Rounds after each operation: --fmad=false
 
 #include "numbers.cuh"
 

@@ -1,13 +1,9 @@
 // Rows of matrices, by whole groups of numbers: a thread's part of one row, or of the same row of two matrices, kept in
 // registers.
 
+#include "group.cuh"
 #include "numbers.cuh"
 #include "warp.cuh"
-
-template <typename T, int N>
-struct alignas(N * sizeof(T)) Group {
-    T numbers[N];
-};
 
 template <typename T>
 constexpr int HELD = 64 / sizeof(wide<T>);  // numbers of a row that a thread keeps in registers: 16, or 8 doubles

@@ -62,15 +62,6 @@ class Scenes(NamedTuple):
         x = self.middle(AHEAD)[:, 0]
         return np.arctan(WHEELBASE * 2 * x / (x**2 + AHEAD**2))
 
-    def mirrored(self) -> "Scenes":
-        """The same with left and right exchanged."""
-        turned = ("offset", "heading", "curvature", "winding")
-        return self._replace(
-            **{name: -getattr(self, name) for name in turned},
-            shade_left=-self.shade_right,
-            shade_right=-self.shade_left,
-        )
-
 
 def imagine(count: int, generator: np.random.Generator) -> Scenes:
     """Scenes drawn by lot, as wide apart as roads, cars and days are."""

@@ -13,6 +13,7 @@ from mpitrain.ops.attention import attention, attention_backward
 from mpitrain.ops.bias_activation import bias_activation
 from mpitrain.ops.matmul import matmul
 from mpitrain.ops.rotary import rotate
+from mpitrain.ops.rows import as_rows
 
 
 class Attention(Layer):
@@ -63,7 +64,7 @@ class Attention(Layer):
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         if x.ndim != 3 or x.shape[2] != self.width:
             raise ValueError(f"expected an input (batch, length, {self.width}), found {x.shape}")
-        rows = x.reshape(x.size // self.width, self.width)
+        rows = as_rows(x)
         qkv = self._product(rows, "qkv")
         q, k, v = self._split(qkv, x.shape)
         if self.rotary is not None:

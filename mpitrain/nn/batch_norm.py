@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mpitrain.nn.initialise import ones, zeros
 from mpitrain.nn.layer import Buffer, Call, Layer, Parameter, Reduce
 from mpitrain.ops import batch_norm as ops
+from mpitrain.ops.rows import as_rows
 
 Array = Any
 
@@ -44,7 +45,7 @@ class BatchNorm(Layer):
         return 5 * math.prod(y_shape)  # a subtraction, a square and two sums for the moments, and a multiply-add
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        rows, running = self._rows(x), ops.Running(self.state["mean"], self.state["variance"])
+        rows, running = as_rows(x), ops.Running(self.state["mean"], self.state["variance"])
         count, reduce = None, self._reduce(call)
         if call.training:
             sums = ops.column_sums(rows)
@@ -82,11 +83,8 @@ class BatchNorm(Layer):
         """How to sum over the ranks whose rows are normalised together, if they are several."""
         return None
 
-    def _rows(self, x: Array) -> Array:
-        return x.reshape(math.prod(x.shape[:-1]), self.channels)
-
     def _sums(self, kept: Kept, dy: Array) -> Array:
-        return ops.slope_sums(self._rows(kept.x), self._rows(dy), kept.by)
+        return ops.slope_sums(as_rows(kept.x), as_rows(dy), kept.by)
 
     def _take(self, sums: Array, accumulate: bool) -> None:
         for name, total in zip(("bias", "gain"), sums, strict=True):
@@ -96,7 +94,7 @@ class BatchNorm(Layer):
     def _input_gradient(self, kept: Kept, dy: Array, sums: Array) -> Array:
         if kept.rows is not None and kept.reduce is not None:
             sums = kept.reduce(sums.reshape(-1)).reshape(sums.shape)
-        rows = self._rows(kept.x), self._rows(dy)
+        rows = as_rows(kept.x), as_rows(dy)
         dx = ops.gradient(*rows, kept.by, self.values["gain"], sums, kept.rows)
         return dx.reshape(dy.shape)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from mpitrain.nn.as_image import AsImage
 from mpitrain.nn.correlation import add_weight_gradient, correlate
 from mpitrain.nn.correlation import input_gradient as gradient_of_input
 from mpitrain.nn.gradient import take_row_sum
@@ -18,7 +19,28 @@ from mpitrain.ops.windows import Pair, Window
 Array = Any
 
 
-class Conv2d(Layer):
+class Convolution(Layer):
+    """What all convolutions have: a kernel for each pair of an input and an output of one group, and a bias."""
+
+    def __init__(
+        self, inputs: int, outputs: int, window: Window, groups: int, bias: bool, initialise: Callable[..., Array]
+    ):
+        if groups < 1 or inputs % groups or outputs % groups:
+            raise ValueError(f"groups must divide inputs and outputs, found {groups} for {inputs} and {outputs}")
+        self.inputs, self.outputs, self.groups, self.bias, self.initialise = inputs, outputs, groups, bias, initialise
+        self.window = window
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        weight = Parameter("weight", (*self.window.kernel, self.inputs // self.groups, self.outputs), self.initialise)
+        return (weight, Parameter("bias", (self.outputs,), zeros)) if self.bias else (weight,)
+
+    def take_bias(self, dy: Array, accumulate: bool) -> None:
+        """Overwrite its gradient, or add to it, if there is one."""
+        if self.bias:
+            take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), self.adds("bias", accumulate))
+
+
+class Conv2d(Convolution):
     """(batch, height, width, inputs) to (batch, out height, out width, outputs).
 
     `kernel`, `stride`, `padding` (zeros around the image) and `dilation` (between a kernel's places) are a number or a
@@ -39,13 +61,8 @@ class Conv2d(Layer):
         bias: bool = True,
         initialise: Callable[..., Array] = he_normal,
     ):
-        check_groups(groups, inputs, outputs)
-        self.inputs, self.outputs, self.groups, self.bias, self.initialise = inputs, outputs, groups, bias, initialise
-        self.window = Window.of(kernel, stride, padding, dilation)
-
-    def parameters(self) -> tuple[Parameter, ...]:
-        weight = Parameter("weight", (*self.window.kernel, self.inputs // self.groups, self.outputs), self.initialise)
-        return (weight, Parameter("bias", (self.outputs,), zeros)) if self.bias else (weight,)
+        window = Window.of(kernel, stride, padding, dilation)
+        super().__init__(inputs, outputs, window, groups, bias, initialise)
 
     def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
         return 2 * self.window.places * self.inputs // self.groups * math.prod(y_shape)
@@ -60,11 +77,10 @@ class Conv2d(Layer):
     def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
         adds = self.adds("weight", accumulate)
         add_weight_gradient(context, dy, self.gradients["weight"], self.window, self.groups, adds)
-        if self.bias:
-            take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), self.adds("bias", accumulate))
+        self.take_bias(dy, accumulate)
 
 
-class Conv1d(Conv2d):
+class Conv1d(AsImage, Conv2d):
     """(batch, length, inputs) to (batch, out length, outputs): a `Conv2d` on images one pixel high.
 
     `weight` is (1, kernel, inputs / groups, outputs).
@@ -84,19 +100,3 @@ class Conv1d(Conv2d):
     ):
         across = (1, kernel), (1, stride), (0, padding), (1, dilation)
         super().__init__(inputs, outputs, *across, groups, bias, initialise)
-
-    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        y, context = super().forward(x[:, None], call)
-        return y[:, 0], context
-
-    def backward_input(self, context: Any, dy: Array) -> Array:
-        return super().backward_input(context, dy[:, None])[:, 0]
-
-    def backward_weights(self, context: Any, dy: Array, accumulate: bool = False) -> None:
-        super().backward_weights(context, dy[:, None], accumulate)
-
-
-def check_groups(groups: int, inputs: int, outputs: int) -> None:
-    """ValueError if channels do not come apart into so many groups."""
-    if groups < 1 or inputs % groups or outputs % groups:
-        raise ValueError(f"groups must divide inputs and outputs, found {groups} for {inputs} and {outputs}")

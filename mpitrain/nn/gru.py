@@ -8,8 +8,9 @@ from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_row_sum
 from mpitrain.nn.initialise import uniform
 from mpitrain.nn.layer import Parameter
-from mpitrain.nn.recurrent import Recurrent, columns, rows, squash, unsquash
+from mpitrain.nn.recurrent import Recurrent, columns, squash, unsquash
 from mpitrain.ops.matmul import matmul
+from mpitrain.ops.rows import as_rows
 
 Array = Any
 
@@ -69,5 +70,5 @@ class GRU(Recurrent):
     def _take_weights(self, context: Any, gradients: tuple[Array, Array], accumulate: bool) -> None:
         super()._take_weights(context, gradients, accumulate)
         _, of_states = gradients
-        columns = rows(of_states)[:, 2 * self.hidden :]
+        columns = as_rows(of_states)[:, 2 * self.hidden :]
         take_row_sum(self.gradients["state_bias"], columns, self.adds("state_bias", accumulate))

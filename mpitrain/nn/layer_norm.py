@@ -5,6 +5,7 @@ from typing import Any
 from mpitrain.nn.initialise import ones, zeros
 from mpitrain.nn.layer import Array, Call, Finished, Layer, Parameter
 from mpitrain.ops.normalise import normalise, normalise_backward
+from mpitrain.ops.rows import as_rows
 
 
 class LayerNorm(Layer):
@@ -26,7 +27,7 @@ class LayerNorm(Layer):
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
         if x.shape[-1] != self.width:
             raise ValueError(f"expected rows of {self.width} numbers, found an input of shape {x.shape}")
-        rows = x.reshape(x.size // self.width, self.width)
+        rows = as_rows(x)
         bias = self.values["bias"] if self.with_bias else None
         y, mean, rstd = normalise(rows, self.values["gain"], bias, self.eps, self.centred)
         return y.reshape(x.shape), (rows, mean, rstd)
@@ -56,7 +57,7 @@ class LayerNorm(Layer):
         rows, mean, rstd = context
         of_weights = accumulate is not None
         slopes = normalise_backward(
-            rows, mean, rstd, self.values["gain"], dy.reshape(rows.shape), of_input=of_input, of_weights=of_weights
+            rows, mean, rstd, self.values["gain"], as_rows(dy), of_input=of_input, of_weights=of_weights
         )
         if accumulate is not None:
             for name, slope in zip(("gain", "bias")[: 1 + self.with_bias], slopes[1:], strict=False):

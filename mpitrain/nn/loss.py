@@ -12,6 +12,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops.cross_entropy import cross_entropy
+from mpitrain.ops.half import widened
 
 Array = Any
 
@@ -69,7 +70,7 @@ def binary_cross_entropy(logits: Array, targets: Array, scale: float) -> Scored:
     """
     xp = namespace(logits)
     _check_shapes(logits, targets)
-    x = _wide(logits)
+    x = widened(logits)
     t = targets.astype(x.dtype)
     # log(1 + exp(-|x|)) overflows nowhere.
     loss_sum = _sum(xp.maximum(x, 0) - x * t + xp.log1p(xp.exp(-abs(x))))
@@ -81,18 +82,13 @@ def binary_cross_entropy(logits: Array, targets: Array, scale: float) -> Scored:
 
 def _error(output: Array, targets: Array) -> Array:
     _check_shapes(output, targets)
-    wide, xp = _wide(output), namespace(output)
+    wide, xp = widened(output), namespace(output)
     return xp.subtract(wide, targets.astype(wide.dtype), out=empty(wide.shape, wide.dtype, xp))
 
 
 def _check_shapes(output: Array, targets: Array) -> None:
     if output.shape != targets.shape:
         raise ValueError(f"targets must have the output's shape {output.shape}, found {targets.shape}")
-
-
-def _wide(array: Array) -> Array:
-    """Half types as float32; others as they are."""
-    return array.astype(np.float32) if array.dtype.itemsize == 2 else array
 
 
 def _rounded(gradient: Array, output: Array) -> Array:

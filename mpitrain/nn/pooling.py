@@ -5,7 +5,9 @@ from typing import Any
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.nn.as_image import AsImage
 from mpitrain.nn.layer import Call, Layer
+from mpitrain.ops.half import wide_type, widened
 from mpitrain.ops.matmul import matmul
 from mpitrain.ops.max_pool import max_pool, max_pool_gradient
 from mpitrain.ops.windows import Pair, Window, bordered, pad, pair, places
@@ -38,18 +40,11 @@ class MaxPool2d(Layer):
         return max_pool_gradient(dy, winner, self.window, shape)
 
 
-class MaxPool1d(MaxPool2d):
+class MaxPool1d(AsImage, MaxPool2d):
     """(batch, length, channels) to (batch, out length, channels): a `MaxPool2d` on images one pixel high."""
 
     def __init__(self, window: int, stride: int | None = None, padding: int = 0):
         super().__init__((1, window), (1, window if stride is None else stride), (0, padding))
-
-    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        y, context = super().forward(x[:, None], call)
-        return y[:, 0], context
-
-    def backward_input(self, context: Any, dy: Array) -> Array:
-        return super().backward_input(context, dy[:, None])[:, 0]
 
 
 class AveragePool2d(Layer):
@@ -62,36 +57,29 @@ class AveragePool2d(Layer):
         return self.window.places * math.prod(y_shape)
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        first, *rest = places(pad(x, self.window.padding), self.window)
+        first, *rest = places(pad(widened(x), self.window.padding), self.window)
         xp = namespace(x)
-        y = xp.multiply(first, 1 / self.window.places, out=empty(first.shape, x.dtype, xp))
-        term = empty(first.shape, x.dtype, xp)
+        y = xp.multiply(first, 1 / self.window.places, out=empty(first.shape, first.dtype, xp))
+        term = empty(first.shape, first.dtype, xp)
         for place in rest:
             y += xp.multiply(place, 1 / self.window.places, out=term)
-        return y, x.shape
+        return y.astype(x.dtype, copy=False), x.shape
 
     def backward_input(self, context: Any, dy: Array) -> Array:
         xp = namespace(dy)
-        padded, within = bordered(context, dy.dtype, self.window.padding, 0, xp)
+        padded, within = bordered(context, wide_type(dy.dtype), self.window.padding, 0, xp)
         within[...] = 0
-        share = xp.multiply(dy, 1 / self.window.places, out=empty(dy.shape, dy.dtype, xp))
+        share = xp.multiply(widened(dy), 1 / self.window.places, out=empty(dy.shape, padded.dtype, xp))
         for place in places(padded, self.window):
             place += share
-        return within if within.shape == padded.shape else xp.ascontiguousarray(within)
+        return xp.ascontiguousarray(within.astype(dy.dtype, copy=False))
 
 
-class AveragePool1d(AveragePool2d):
+class AveragePool1d(AsImage, AveragePool2d):
     """As `MaxPool1d`, by the mean."""
 
     def __init__(self, window: int, stride: int | None = None, padding: int = 0):
         super().__init__((1, window), (1, window if stride is None else stride), (0, padding))
-
-    def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        y, context = super().forward(x[:, None], call)
-        return y[:, 0], context
-
-    def backward_input(self, context: Any, dy: Array) -> Array:
-        return super().backward_input(context, dy[:, None])[:, 0]
 
 
 class GlobalAveragePool(Layer):

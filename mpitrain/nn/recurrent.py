@@ -12,14 +12,14 @@ Half types: products in their own way, states and gates in float32.
 import math
 from typing import Any
 
-import numpy as np
-
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.nn.gradient import take_product, take_row_sum
 from mpitrain.nn.initialise import uniform
 from mpitrain.nn.layer import Call, Finished, Layer, Parameter
+from mpitrain.ops.half import widened
 from mpitrain.ops.matmul import matmul
+from mpitrain.ops.rows import as_rows
 
 Array = Any
 
@@ -52,12 +52,12 @@ class Recurrent(Layer):
         batch, length, _ = x.shape
         xp, steps = namespace(x), time_first(x)
         gates = empty((length, batch, self.gates * self.hidden), x.dtype, xp)
-        matmul(rows(steps), self.values["input_weight"], out=rows(gates))
-        gates = wide(gates)
+        matmul(as_rows(steps), self.values["input_weight"], out=as_rows(gates))
+        gates = widened(gates)
         gates += self.values["bias"]
         states = empty((length + 1, batch, self.hidden), gates.dtype, xp)
         states[0] = 0
-        kept = self._run(gates, states, wide(self.values["state_weight"]))
+        kept = self._run(gates, states, widened(self.values["state_weight"]))
         y = states[-1] if self.last else states[1:].swapaxes(0, 1)
         return xp.ascontiguousarray(y.astype(x.dtype, copy=False)), (x, states, gates, kept)
 
@@ -97,22 +97,22 @@ class Recurrent(Layer):
             slopes = namespace(dy).zeros(states[1:].shape, states.dtype)
             slopes[-1:] = dy
         else:
-            slopes = wide(time_first(dy))
-        of_inputs, of_states = self._run_back(context, slopes, wide(self.values["state_weight"]).T)
+            slopes = widened(time_first(dy))
+        of_inputs, of_states = self._run_back(context, slopes, widened(self.values["state_weight"]).T)
         return of_inputs.astype(x.dtype, copy=False), of_states.astype(x.dtype, copy=False)
 
     def _input_gradient(self, context: Any, gradients: tuple[Array, Array]) -> Array:
         of_inputs, _ = gradients
         xp = namespace(of_inputs)
         dx = empty((*of_inputs.shape[:2], self.inputs), of_inputs.dtype, xp)
-        matmul(rows(of_inputs), self.values["input_weight"].T, out=rows(dx))
+        matmul(as_rows(of_inputs), self.values["input_weight"].T, out=as_rows(dx))
         return time_first(dx)
 
     def _take_weights(self, context: Any, gradients: tuple[Array, Array], accumulate: bool) -> None:
         x, states, *_ = context
-        of_inputs, of_states = map(rows, gradients)
-        before = rows(states[:-1]).astype(x.dtype, copy=False)
-        for name, a, b in (("input_weight", rows(time_first(x)), of_inputs), ("state_weight", before, of_states)):
+        of_inputs, of_states = map(as_rows, gradients)
+        before = as_rows(states[:-1]).astype(x.dtype, copy=False)
+        for name, a, b in (("input_weight", as_rows(time_first(x)), of_inputs), ("state_weight", before, of_states)):
             take_product(self.gradients[name], a.T, b, self.adds(name, accumulate))
         take_row_sum(self.gradients["bias"], of_inputs, self.adds("bias", accumulate))
 
@@ -142,13 +142,3 @@ def columns(gates: Array, hidden: int) -> list[Array]:
 def time_first(array: Array) -> Array:
     """(batch, length, width) as (length, batch, width) or back, contiguous."""
     return namespace(array).ascontiguousarray(array.swapaxes(0, 1))
-
-
-def rows(array: Array) -> Array:
-    """(length, batch, width) as a matrix of rows."""
-    return array.reshape(array.shape[0] * array.shape[1], array.shape[2])
-
-
-def wide(array: Array) -> Array:
-    """Half types as float32; others as they are."""
-    return array.astype(np.float32) if array.dtype.itemsize == 2 else array

@@ -10,17 +10,16 @@ from typing import Any
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
-from mpitrain.nn.convolution import check_groups
+from mpitrain.nn.convolution import Convolution
 from mpitrain.nn.correlation import add_weight_gradient, correlate, input_gradient, swapped
-from mpitrain.nn.gradient import take_row_sum
-from mpitrain.nn.initialise import he_normal, zeros
-from mpitrain.nn.layer import Call, Layer, Parameter
+from mpitrain.nn.initialise import he_normal
+from mpitrain.nn.layer import Call
 from mpitrain.ops.windows import Pair, Window, pair
 
 Array = Any
 
 
-class ConvTranspose2d(Layer):
+class ConvTranspose2d(Convolution):
     """(batch, height, width, inputs) to (batch, out height, out width, outputs).
 
     A side of the result counts (side - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding: `padding`
@@ -41,19 +40,14 @@ class ConvTranspose2d(Layer):
         bias: bool = True,
         initialise: Callable[..., Array] = he_normal,
     ):
-        check_groups(groups, inputs, outputs)
-        self.inputs, self.outputs, self.groups, self.bias, self.initialise = inputs, outputs, groups, bias, initialise
-        self.window = Window.of(kernel, stride, padding, dilation)
+        window = Window.of(kernel, stride, padding, dilation)
+        super().__init__(inputs, outputs, window, groups, bias, initialise)
         self.output_padding = pair("output_padding", output_padding)
         if not all(0 <= more < stride for more, stride in zip(self.output_padding, self.window.stride, strict=True)):
             raise ValueError(
                 f"output_padding must be at least 0 and less than the stride {self.window.stride}, found "
                 f"{self.output_padding}"
             )
-
-    def parameters(self) -> tuple[Parameter, ...]:
-        weight = Parameter("weight", (*self.window.kernel, self.inputs // self.groups, self.outputs), self.initialise)
-        return (weight, Parameter("bias", (self.outputs,), zeros)) if self.bias else (weight,)
 
     def flops(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> float:
         return 2 * self.window.places * self.outputs // self.groups * math.prod(x_shape)
@@ -79,8 +73,7 @@ class ConvTranspose2d(Layer):
             gradient += product
         else:
             gradient[...] = product
-        if self.bias:
-            take_row_sum(self.gradients["bias"], dy.reshape(-1, self.outputs), self.adds("bias", accumulate))
+        self.take_bias(dy, accumulate)
 
     def _sides(self, image: Pair) -> Pair:
         """Of the result; ValueError if nothing is left."""

@@ -23,6 +23,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import attention_launch
+from mpitrain.ops.half import wide_type
 
 Array = Any
 
@@ -52,7 +53,7 @@ def attention(
     if (xp := namespace(q)) is not np:
         return attention_launch.forward(xp, q, k, v, scale, causal, mask)
     batch, queries, heads, _ = q.shape
-    wide = np.result_type(q.dtype, np.float32)
+    wide = wide_type(q.dtype)
     if wide != q.dtype:
         q_wide, k_wide, v_wide = (x.astype(wide) for x in (q, k, v))
         y, logsumexp = attention(q_wide, k_wide, v_wide, scale, causal, mask)
@@ -91,7 +92,7 @@ def attention_backward(
     if (xp := namespace(q)) is not np:
         attention_launch.backward(xp, q, k, v, y, logsumexp, dy, slopes, scale, causal, mask)
         return
-    wide = np.result_type(q.dtype, np.float32)
+    wide = wide_type(q.dtype)
     if wide != q.dtype:
         dq, dk, dv = (empty(x.shape, wide) for x in slopes)
         q, k, v, y, dy = (x.astype(wide) for x in (q, k, v, y, dy))

@@ -7,7 +7,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
-from mpitrain.ops.launch import THREADS, blocks, launch
+from mpitrain.ops.launch import PACK, THREADS, blocks, launch
 
 Array = Any
 
@@ -16,7 +16,7 @@ def average_step(average: Array, values: Array, decay: float) -> None:
     """Move `average` towards `values`, contiguous vectors of float32 or float64. Raises ValueError if they differ."""
     flat.check_vectors(values, values, None, average=average)
     if namespace(values) is not np:
-        xp, count, each = namespace(values), len(values), flat.PACK // values.dtype.itemsize
+        xp, count, each = namespace(values), len(values), PACK // values.dtype.itemsize
         args = (average, values, values.dtype.type(1 - decay), np.int64(count))
         launch(xp, "average.cu", f"average_{values.dtype}", blocks(values, -(-count // each)), THREADS, args)
         return

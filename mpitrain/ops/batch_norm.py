@@ -18,7 +18,8 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
-from mpitrain.ops.grid import over_rows
+from mpitrain.ops.grid import in_packs, over_rows, units_of
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import NULL, THREADS, launch
 
 Array = Any
@@ -153,9 +154,8 @@ def gradient(x: Array, dy: Array, by: Moments, gain: Array, sums: Array, count: 
 def _over(arrays: tuple[Array, ...]) -> tuple[tuple[int, int], tuple[int, int], bool]:
     """Grid and block over arrays of (rows, width), and whether a thread takes 16 bytes of each at a time."""
     rows, width = arrays[0].shape
-    length = 16 // arrays[0].itemsize
-    packed = width % length == 0 and not any(array.data.ptr % 16 for array in arrays)
-    return *over_rows(arrays[0], width // length if packed else width, rows), packed
+    packed = in_packs(width, *arrays)
+    return *over_rows(arrays[0], units_of(width, arrays[0], packed), rows), packed
 
 
 def _start(kernel: str, arrays: tuple[Array, ...], *others: Any) -> None:
@@ -228,4 +228,4 @@ def _column_sum(tile: Array, width: int) -> Array:
 
 def _wide(array: Array) -> np.dtype[Any]:
     """The type of the arithmetic."""
-    return np.dtype(np.float32) if array.dtype.itemsize == 2 else array.dtype
+    return wide_type(array.dtype)

@@ -23,7 +23,9 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
-from mpitrain.ops.launch import NULL, THREADS, blocks, launch
+from mpitrain.ops.grid import in_packs, over_rows, units_of
+from mpitrain.ops.half import is_half, widened
+from mpitrain.ops.launch import NULL, THREADS, launch
 
 Array = Any
 
@@ -46,7 +48,7 @@ def bias_activation(x: Array, bias: Array | None, activation: str, out: Array, s
         return
     form = _FORMS[activation]
     for x_tile, y_tile, slope_tile in _tiles(bias, x, out, slope):
-        wide, y, steep = _wide(x_tile), _room(y_tile), None if slope_tile is None else _room(slope_tile)
+        wide, y, steep = widened(x_tile), _room(y_tile), None if slope_tile is None else _room(slope_tile)
         z = wide if bias is None else np.add(wide, bias, out=y)
         form(z, y, steep)
         _round(y, y_tile)
@@ -61,7 +63,7 @@ def activation_backward(kept: Array, dy: Array, activation: str, out: Array) -> 
     backward = np.multiply if keeps_slope(activation) else _BACKWARDS[activation]
     for kept_tile, dy_tile, out_tile in _tiles(None, kept, dy, out):
         dx = _room(out_tile)
-        backward(_wide(kept_tile), _wide(dy_tile), out=dx)
+        backward(widened(kept_tile), widened(dy_tile), out=dx)
         _round(dx, out_tile)
 
 
@@ -87,13 +89,8 @@ def _backward_on_gpu(kept: Array, dy: Array, activation: str, out: Array) -> Non
 def _grid(rows: int, width: int, arrays: tuple[Array | None, ...]) -> tuple[bool, tuple[int, int], tuple[int, int]]:
     """Whether 16 bytes may be taken at a time, blocks and threads: along a row, and over rows."""
     given = [array for array in arrays if array is not None]
-    length = 16 // given[0].itemsize
-    packed = width % length == 0 and all(array.data.ptr % 16 == 0 for array in given)
-    groups = width // length if packed else width
-    across = min(THREADS, 1 << max(groups - 1, 0).bit_length())
-    columns, down = -(-groups // across), THREADS // across
-    most = blocks(given[0], groups * rows) // max(columns, 1)
-    return packed, (columns, min(-(-rows // down), max(most, 1))), (across, down)
+    packed = in_packs(width, *given)
+    return packed, *over_rows(given[0], units_of(width, given[0], packed), rows, THREADS)
 
 
 def keeps_slope(activation: str) -> bool:
@@ -210,14 +207,9 @@ def _tiles(bias: Array | None, *arrays: Array | None) -> Iterator[tuple[Array, .
         yield tuple(None if array is None else array[start : start + rows] for array in flat)
 
 
-def _wide(tile: Array) -> Array:
-    """Half types as float32; others as they are."""
-    return tile.astype(np.float32) if tile.dtype.itemsize == 2 else tile
-
-
 def _room(tile: Array) -> Array:
     """Where the result in full precision goes: the tile itself, unless it is of a half type."""
-    return empty(tile.shape, np.float32) if tile.dtype.itemsize == 2 else tile
+    return empty(tile.shape, np.float32) if is_half(tile.dtype) else tile
 
 
 def _round(result: Array | None, tile: Array | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
-from mpitrain.ops.launch import THREADS, blocks, launch
+from mpitrain.ops.launch import PACK, THREADS, blocks, launch
 
 Array = Any
 
@@ -31,7 +31,7 @@ def cast(x: Array, out: Array) -> Array:
     elif xp is np:
         _cast_on_cpu(x.reshape(-1), out.reshape(-1))
     else:
-        each = flat.PACK // max(x.dtype.itemsize, out.dtype.itemsize)
+        each = PACK // max(x.dtype.itemsize, out.dtype.itemsize)
         name = f"cast_{x.dtype.name}_{out.dtype.name}"
         launch(xp, "cast.cu", name, blocks(x, -(-x.size // each)), THREADS, (x, out, np.int64(x.size)))
     return out

@@ -12,7 +12,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
-from mpitrain.ops.grid import over_rows
+from mpitrain.ops.grid import in_packs, over_rows, units_of
 from mpitrain.ops.launch import launch
 from mpitrain.ops.windows import Window, bordered, places, window_numbers
 
@@ -86,6 +86,7 @@ def images_at_once(images: Array, elements: int) -> int:
 
 
 def _columns_on_device(x: Array, window: Window, groups: int) -> Iterator[tuple[slice, Array]]:
+    x = namespace(x).ascontiguousarray(x)
     windows, inner = math.prod(window.sides(x.shape[1:3])), window.places * x.shape[-1] // groups
     step = images_at_once(x, groups * windows * inner)
     scratch = empty((step * windows * groups * inner,), x.dtype, namespace(x))
@@ -101,9 +102,8 @@ def _launch(
     kernel: str, source: Array, result: Array, images: Array, window: Window, groups: int, rows: int, width: int
 ) -> None:
     """Start a kernel on so many rows of so many numbers, which it takes 16 bytes at a time if it can."""
-    length = 16 // images.itemsize
-    packed = images.shape[-1] % (groups * length) == 0 and not any(array.data.ptr % 16 for array in (source, result))
-    grid, block = over_rows(images, width // length if packed else width, rows)
+    packed = in_packs(images.shape[-1] // groups, source, result)
+    grid, block = over_rows(images, units_of(width, images, packed), rows)
     arguments = (
         source,
         result,

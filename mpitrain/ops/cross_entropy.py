@@ -19,6 +19,8 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs, units_of
+from mpitrain.ops.half import is_half, wide_type, widened
 from mpitrain.ops.launch import launch
 from mpitrain.ops.matmul import matmul
 
@@ -71,9 +73,9 @@ def cross_entropy(
 def _tile(
     logits: Array, labels: Array, counted: Array, scale: float, smoothing: float, gradient: Array
 ) -> tuple[float, int]:
-    if logits.dtype.itemsize == 2:  # a half type: computed in float32, rounded once
+    if is_half(logits.dtype):
         slope = empty(logits.shape, np.float32)
-        sums = _tile(logits.astype(np.float32), labels, counted, scale, smoothing, slope)
+        sums = _tile(widened(logits), labels, counted, scale, smoothing, slope)
         gradient[...] = slope
         return sums
     classes, every = logits.shape[1], np.arange(len(logits))
@@ -98,16 +100,16 @@ def _tile(
 def _on_gpu(logits: Array, labels: Array, scale: float, smoothing: float, ignore: int | None) -> CrossEntropy:
     xp, (rows, classes) = namespace(logits), logits.shape
     logits, labels = xp.ascontiguousarray(logits), xp.ascontiguousarray(labels, np.int64)
-    wide: Any = np.float64 if logits.dtype == np.float64 else np.float32
+    wide = wide_type(logits.dtype)
     gradient = empty(logits.shape, logits.dtype, xp)
     losses, rights = empty((rows,), wide, xp), empty((rows,), np.int32, xp)
 
-    packed = classes * logits.itemsize % 16 == 0 and logits.data.ptr % 16 == gradient.data.ptr % 16 == 0
-    pieces = classes * logits.itemsize // 16 if packed else classes
+    packed = in_packs(classes, logits, gradient)
+    pieces = units_of(classes, logits, packed)
     threads = min(max(-(-pieces // (32 * PIECES)), 1) * 32, 1024)
     limit = logits.device.attributes["MaxSharedMemoryPerBlockOptin"]
     held = classes * logits.itemsize <= min(limit, MOST_HELD)
-    target = (wide(scale), wide(smoothing), np.int64(ignore or 0), np.int32(ignore is not None))
+    target = (wide.type(scale), wide.type(smoothing), np.int64(ignore or 0), np.int32(ignore is not None))
     launch(
         xp,
         "cross_entropy.cu",

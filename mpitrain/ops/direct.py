@@ -7,7 +7,6 @@ Half types are computed in float32 and rounded once.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops.grid import over_rows
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import blocks, launch
-from mpitrain.ops.windows import Window, bordered, pad, places, window_numbers
+from mpitrain.ops.windows import Window, bordered, pad, parts, places, window_numbers
 
 Array = Any
 
@@ -31,8 +31,8 @@ def direct(x: Array, weight: Array, window: Window) -> Array:
     if namespace(x) is not np:
         _launch("direct", (x, weight, y), y, window, x.shape, (inputs, outputs))
         return y
-    for images in _parts(y):
-        padded = pad(np.ascontiguousarray(x[images], _wide(x)), window.padding)
+    for images in parts(y, TILE):
+        padded = pad(np.ascontiguousarray(x[images], wide_type(x.dtype)), window.padding)
         sums = y[images] if y.dtype == padded.dtype else empty(y[images].shape, padded.dtype)
         for channel in range(inputs):
             seen = _places(_seen(padded, channel, inputs, outputs), window)
@@ -57,8 +57,8 @@ def direct_input_gradient(dy: Array, weight: Array, window: Window, shape: tuple
     down, across = (reach - 1 - padding for reach, padding in zip(window.reach, window.padding, strict=True))
     if window.stride == (1, 1) and min(down, across) >= 0 and groups == outputs == shape[-1]:
         return direct(dy, weight[::-1, ::-1], window._replace(padding=(down, across)))
-    for images in _parts(dy):
-        part = dy[images].astype(_wide(dy), copy=False)
+    for images in parts(dy, TILE):
+        part = dy[images].astype(wide_type(dy.dtype), copy=False)
         padded, within = bordered((len(part), *shape[1:3], outputs), part.dtype, window.padding, 0, np)
         term = empty(part.shape, part.dtype)
         for channel in range(inputs):
@@ -76,8 +76,8 @@ def direct_weight_gradient(x: Array, dy: Array, gradient: Array, window: Window,
     if namespace(dy) is not np:
         total = _weight_gradient_on_device(x, dy, window, inputs).reshape(gradient.shape)
     else:
-        total = np.zeros(gradient.shape, _wide(dy))
-        for images in _parts(dy):
+        total = np.zeros(gradient.shape, wide_type(dy.dtype))
+        for images in parts(dy, TILE):
             part = dy[images].astype(total.dtype, copy=False)
             padded = pad(np.ascontiguousarray(x[images], total.dtype), window.padding)
             for channel in range(inputs):
@@ -98,6 +98,7 @@ def _launch(
     """`channels` are the inputs of a group, and all outputs."""
     rows = math.prod(result.shape[:3])
     grid, block = over_rows(result, result.shape[-1], rows)
+    arrays = tuple(map(namespace(result).ascontiguousarray, arrays))
     arguments = (*arrays, *window_numbers(window, images), *map(np.int32, channels), np.uint32(rows))
     launch(namespace(result), FILE, f"{kernel}_{result.dtype.name}", grid, block, arguments)
 
@@ -108,19 +109,13 @@ def _weight_gradient_on_device(x: Array, dy: Array, window: Window, inputs: int)
     columns, weights = -(-outputs // 32), window.places * inputs
     most = max(1, blocks(dy, outputs * rows * weights) // (columns * weights))
     split = max(1, min(-(-rows // 8), most))
-    parts = empty((split, weights, outputs), _wide(dy), xp)
+    partial = empty((split, weights, outputs), wide_type(dy.dtype), xp)
     numbers = window_numbers(window, x.shape)
-    arguments = (x, dy, parts, *numbers, np.int32(inputs), np.int32(outputs), np.uint32(rows))
+    given = xp.ascontiguousarray(x), xp.ascontiguousarray(dy)
+    arguments = (*given, partial, *numbers, np.int32(inputs), np.int32(outputs), np.uint32(rows))
     name = f"direct_weight_gradient_{dy.dtype.name}"
     launch(xp, FILE, name, (columns, split, weights), (32, 8), arguments)
-    return parts.sum(axis=0)
-
-
-def _parts(y: Array) -> Iterator[slice]:
-    """The batch, a few images at a time."""
-    step = max(1, TILE * len(y) // max(1, y.size))
-    for start in range(0, len(y), step):
-        yield slice(start, start + step)
+    return partial.sum(axis=0)
 
 
 def _seen(x: Array, channel: int, inputs: int, outputs: int) -> Array:
@@ -147,10 +142,5 @@ def _places(images: Array, window: Window) -> Array:
 
 def _kernels(weight: Array, channel: int, window: Window, across: int) -> Array:
     """For each place of the window the numbers of a run, where so many windows are in a row."""
-    kernels = weight[:, :, channel].astype(_wide(weight), copy=False)
+    kernels = weight[:, :, channel].astype(wide_type(weight.dtype), copy=False)
     return np.tile(kernels, across) if window.stride[1] == 1 else kernels
-
-
-def _wide(array: Array) -> Any:
-    """The type in which sums are taken."""
-    return np.dtype(np.float32) if array.dtype.itemsize == 2 else array.dtype

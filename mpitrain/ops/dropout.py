@@ -19,6 +19,8 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import THREADS, blocks, launch
 from mpitrain.ops.philox import philox
 
@@ -66,7 +68,7 @@ def dropout_backward(kept: Any, dy: Array, level: int, out: Array) -> None:
         return
     rows, groups = kept.shape
     width = dy.size // rows if rows else 0
-    factor = np.asarray(scale, np.float32 if dy.dtype.itemsize == 2 else dy.dtype)
+    factor = np.asarray(scale, wide_type(dy.dtype))
     flat_dy, flat_out = dy.reshape(rows, width), out.reshape(rows, width)
     step = max(1, TILE // max(1, groups))
     for start in range(0, rows, step):
@@ -99,14 +101,13 @@ def kept_bits(width: int, level: int, key: tuple[int, int], samples: Array, step
 def _on_gpu(places: Places, dy: Array, level: int, scale: float, out: Array) -> None:
     xp, rows = namespace(dy), len(dy)
     dy, width = xp.ascontiguousarray(dy), math.prod(dy.shape[1:])
-    packed = width * dy.itemsize % 16 == 0 and dy.data.ptr % 16 == out.data.ptr % 16 == 0
-    wide: Any = np.float64 if dy.dtype == np.float64 else np.float32
+    packed = in_packs(width, dy, out)
     launch(
         xp,
         "dropout.cu",
         f"dropout_{dy.dtype.name}",
         blocks(dy, rows * -(-width // BLOCK)),
         THREADS,
-        (dy, places.samples, out, *map(np.uint32, (level, *places.key, places.step)), wide(scale))
+        (dy, places.samples, out, *map(np.uint32, (level, *places.key, places.step)), wide_type(dy.dtype).type(scale))
         + (np.int32(packed), np.int64(rows), np.int64(width)),
     )

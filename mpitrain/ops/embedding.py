@@ -11,6 +11,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import THREADS, blocks, launch
 
 Array = Any
@@ -54,7 +55,7 @@ def scatter_add(gradient: Array, ids: Array, rows: Array, accumulate: bool) -> N
         )
         return
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    wide = np.result_type(rows.dtype, np.float32)
+    wide = wide_type(rows.dtype)
     by_id = np.take(rows, order, axis=0, out=empty(rows.shape, rows.dtype), mode="clip").astype(wide, copy=False)
     sums = np.add.reduceat(by_id, first, axis=0)
     touched = ordered[first]
@@ -66,7 +67,7 @@ def scatter_add(gradient: Array, ids: Array, rows: Array, accumulate: bool) -> N
 def _scatter_on_device(gradient: Array, ordered: Array, order: Array, rows: Array, accumulate: bool) -> None:
     xp, (count, width), dtype = namespace(gradient), gradient.shape, gradient.dtype
     parts, threads = -(-len(ordered) // PLACES), min(THREADS, -(-width // 32) * 32)
-    edges = empty((parts, 2, width), np.result_type(dtype, np.float32), xp)
+    edges = empty((parts, 2, width), wide_type(dtype), xp)
     sizes = (np.int64(len(ordered)), np.int64(count), np.int32(width), np.int32(accumulate))
     args = (gradient, ordered, order, rows, edges, *sizes)
     launch(xp, FILE, f"embedding_sums_{dtype.name}", parts, threads, args)

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from mpitrain.array import namespace
-from mpitrain.ops.launch import NULL, THREADS, blocks, launch
+from mpitrain.ops.launch import NULL, PACK, THREADS, blocks, launch
 from mpitrain.ops.spans import Spans
 
 Array = Any
-
-PACK = 16  # bytes of the values that a thread takes at a time
 
 # Elements. Smaller tiles pay more for the calls, larger ones leave a core's second-level cache: four vectors and two
 # scratches of float32 are 1.5 MiB.

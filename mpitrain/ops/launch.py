@@ -15,6 +15,7 @@ from mpitrain.kernel_source import source
 Array = Any
 
 THREADS = 256  # of a block, where a kernel has no reason for another number
+PACK = 16  # bytes that a thread reads or writes at a time, where they lie on such a boundary
 RESIDENT = 2048  # threads that a multiprocessor holds at once
 SHARED = 48 << 10  # bytes of shared memory that a block may have without asking
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mpitrain.array import namespace
+from mpitrain.ops.half import is_half, widened
 
 Array = Any
 
@@ -16,7 +17,7 @@ Array = Any
 def matmul(a: Array, b: Array, out: Array) -> Array:
     """out = a @ b, which is returned: matrices (n, k) and (k, m), stacks of them, or a vector in the place of one."""
     xp = namespace(out)
-    if xp is np and out.dtype.itemsize == 2:
-        out[...] = np.matmul(a.astype(np.float32), b.astype(np.float32))
+    if xp is np and is_half(out.dtype):
+        out[...] = np.matmul(widened(a), widened(b))
         return out
     return xp.matmul(a, b, out=out)

@@ -6,7 +6,6 @@ the gradient goes to exactly one element.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops.grid import over_rows
 from mpitrain.ops.launch import launch
-from mpitrain.ops.windows import Window, bordered, pad, places, window_numbers
+from mpitrain.ops.windows import Window, bordered, pad, parts, places, window_numbers
 
 Array = Any
 
@@ -30,7 +29,7 @@ def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
         _launch("max_pool", (x, y, winner), y, window, x.shape)
         return y, winner
     with np.errstate(invalid="ignore"):  # Of all types only bfloat16 complains of comparing what is not a number.
-        for images in _parts(x):
+        for images in parts(x, TILE):
             first, *rest = places(pad(x[images], window.padding, -np.inf), window)
             largest, number, mark = y[images], winner[images], empty(first.shape, np.bool_)
             scratch = mark.view(np.uint8)
@@ -56,7 +55,7 @@ def max_pool_gradient(dy: Array, winner: Array, window: Window, shape: tuple[int
     side_by_side = window == Window(window.kernel, window.kernel) and not (
         height % window.kernel[0] or width % window.kernel[1]
     )
-    for images in _parts(dx):
+    for images in parts(dx, TILE):
         part, number = dy[images], winner[images]
         mark = empty(part.shape, np.bool_)
         if side_by_side:
@@ -76,12 +75,6 @@ def max_pool_gradient(dy: Array, winner: Array, window: Window, shape: tuple[int
 def _launch(kernel: str, arrays: tuple[Array, ...], result: Array, window: Window, images: tuple[int, ...]) -> None:
     rows, channels = math.prod(result.shape[:3]), result.shape[-1]
     grid, block = over_rows(result, channels, rows)
+    arrays = tuple(map(namespace(result).ascontiguousarray, arrays))
     arguments = (*arrays, *window_numbers(window, images), np.uint32(rows))
     launch(namespace(result), "max_pool.cu", f"{kernel}_{result.dtype.name}", grid, block, arguments)
-
-
-def _parts(images: Array) -> Iterator[slice]:
-    """The batch, a few images at a time."""
-    step = max(1, TILE * len(images) // max(1, images.size))
-    for start in range(0, len(images), step):
-        yield slice(start, start + step)

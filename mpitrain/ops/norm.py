@@ -12,6 +12,7 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.half import widened
 from mpitrain.ops.launch import NULL, THREADS, launch
 
 Array = Any
@@ -57,8 +58,7 @@ def add_partial(partial: Array, ranges: Array | None = None) -> Array:
 
 
 def _tile(part: Array) -> float:
-    if part.dtype.itemsize == 2:
-        part = part.astype(np.float32)
+    part = widened(part)
     total = float(part @ part)
     if SMALLEST < total < math.inf:
         return total

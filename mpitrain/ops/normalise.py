@@ -19,6 +19,8 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs, units_of
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import NULL, launch
 
 Array = Any
@@ -49,7 +51,7 @@ def normalise(
     its mean, not from a mean of squares, which would cancel.
     """
     xp, (rows, width) = namespace(x), x.shape
-    wide = _wide(x.dtype)
+    wide = wide_type(x.dtype)
     y, rstd = empty(x.shape, x.dtype, xp), empty((rows,), wide, xp)
     mean = empty((rows,), wide, xp) if centred else None
     if xp is not np:
@@ -130,9 +132,8 @@ def _backward_on_device(
         arrays = (x, _or_null(mean), rstd, gain, dy, dx)
         _launch_on_rows(xp, "backward", x, (*arrays, np.int64(rows), np.int32(width)))
     if of_weights:
-        length = 16 // x.dtype.itemsize
-        packs = width % length == 0 and all(array.data.ptr % 16 == 0 for array in (x, dy))
-        tiles = -(-width // (32 * length if packs else 32))
+        packs = in_packs(width, x, dy)
+        tiles = -(-units_of(width, x, packs) // 32)
         parts = max(1, min(-(-rows // ROWS_OF_BLOCK), MOST_BLOCKS // tiles, MOST_PARTS))
         partial, slopes = empty((parts, 2, width), wide, xp), empty((2, width), wide, xp)
         args = (x, _or_null(mean), rstd, dy, partial, np.int64(rows), np.int32(width), np.int32(packs))
@@ -146,17 +147,13 @@ def _backward_on_device(
 def _launch_on_rows(xp: ModuleType, name: str, x: Array, args: tuple[Any, ...]) -> None:
     """One of the kernels that give each row to a warp or, if it is too long, to a block."""
     rows, width = x.shape
-    held = HELD // _wide(x.dtype).itemsize
+    held = HELD // wide_type(x.dtype).itemsize
     if width <= 32 * held:
         of_row, blocks, threads = 32, -(-rows // WARPS), 32 * WARPS
     else:
         of_row = threads = min(MOST_THREADS, -(-width // (32 * held)) * 32)
         blocks = rows
     launch(xp, FILE, f"layer_norm_{name}_{x.dtype.name}", blocks, threads, (*args, np.int32(of_row)))
-
-
-def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.result_type(dtype, np.float32)
 
 
 def _or_null(array: Array | None) -> Any:

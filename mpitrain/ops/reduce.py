@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mpitrain.array import namespace
+from mpitrain.ops.half import widened
 from mpitrain.ops.launch import launch
 
 Array = Any
@@ -31,7 +32,7 @@ BYTES_OF_A_THREAD = 16
 def combine(own: Array, incoming: Array, op: str) -> None:
     """own = own (op) incoming; `op` is sum, prod, min or max. `TypeError` for a type that a device cannot reduce."""
     if namespace(own) is np:
-        own[...] = OPS[op](_wide(own), _wide(incoming))
+        own[...] = OPS[op](widened(own), widened(incoming))
     else:
         _launch(f"reduce_{op}", own, own, incoming)
 
@@ -39,7 +40,7 @@ def combine(own: Array, incoming: Array, op: str) -> None:
 def scale(source: Array, target: Array, weight: float) -> None:
     """target = weight source. `TypeError` for others than floats."""
     if namespace(target) is np:
-        target[...] = _wide(source) * weight
+        target[...] = widened(source) * weight
     else:
         _launch("scale", target, target, source, _number(target, weight))
 
@@ -47,7 +48,7 @@ def scale(source: Array, target: Array, weight: float) -> None:
 def mix(own: Array, incoming: Array, weight: float) -> None:
     """own = (1 - weight) own + weight incoming. `TypeError` for others than floats."""
     if namespace(own) is np:
-        own[...] = (1 - weight) * _wide(own) + weight * _wide(incoming)
+        own[...] = (1 - weight) * widened(own) + weight * widened(incoming)
     else:
         _launch("mix", own, own, incoming, _number(own, 1 - weight), _number(own, weight))
 
@@ -55,7 +56,7 @@ def mix(own: Array, incoming: Array, weight: float) -> None:
 def divide(values: Array, size: int) -> None:
     """values = values / size. `TypeError` for others than floats."""
     if namespace(values) is np:
-        values[...] = _wide(values) / size
+        values[...] = widened(values) / size
     else:
         _launch("divide", values, values, _number(values, size))
 
@@ -74,11 +75,6 @@ def _launch(name: str, like: Array, *arguments: Any) -> None:
         return  # a grid of no blocks cannot be launched
     blocks = min(MOST_BLOCKS, -(-like.nbytes // (THREADS * BYTES_OF_A_THREAD)))
     launch(namespace(like), "reduce.cu", f"{name}_{like.dtype.name}", blocks, THREADS, (*arguments, np.int64(count)))
-
-
-def _wide(array: Array) -> Array:
-    """Itself, or a half type's values as float32."""
-    return array.astype(np.float32) if array.dtype.itemsize == 2 and array.dtype.kind not in "iu" else array
 
 
 def _number(like: Array, value: float) -> np.generic:

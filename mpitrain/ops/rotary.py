@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mpitrain.array import namespace
+from mpitrain.ops.half import is_half
 from mpitrain.ops.launch import THREADS, blocks, launch
 
 Array = Any
@@ -35,7 +36,7 @@ def rotate(x: Array, base: float, back: bool = False) -> None:
     rows = x.reshape(batch, length, heads * width, copy=False)
     kind = np.result_type(x.dtype, np.complex64)  # of half types, too: they are turned in float32
     turns = _turns(length, heads, width, base, back, kind)
-    if x.dtype.itemsize == 2:
+    if is_half(x.dtype):
         whole = rows.astype(np.float32).view(kind)
         whole *= turns
         rows[...] = whole.view(np.float32)

@@ -11,6 +11,8 @@ import numpy as np
 
 from mpitrain.array import namespace
 from mpitrain.memory import empty
+from mpitrain.ops.grid import in_packs, units_of
+from mpitrain.ops.half import wide_type
 from mpitrain.ops.launch import THREADS, blocks, launch
 from mpitrain.ops.matmul import matmul
 
@@ -37,23 +39,22 @@ def row_sum(matrix: Array, out: Array, accumulate: bool = False) -> None:
 def _on_gpu(matrix: Array, out: Array, accumulate: bool) -> None:
     xp, (rows, width) = namespace(matrix), matrix.shape
     matrix = xp.ascontiguousarray(matrix)
-    wide: Any = np.float64 if matrix.dtype == np.float64 else np.float32
-    length, size = 16 // matrix.itemsize, np.dtype(wide).itemsize
-    packed = width % length == 0 and matrix.data.ptr % 16 == 0
-    groups = width // length if packed else width
+    wide = wide_type(matrix.dtype)
+    packed = in_packs(width, matrix)
+    groups = units_of(width, matrix, packed)
 
     columns, across, down = _block(groups)
     most = min(blocks(matrix, groups * max(rows, 1)) // max(columns, 1), PARTS)
     parts = empty((max(min(-(-rows // down), most), 1), width), wide, xp)
     sizes = (np.int64(rows), np.int64(width))
-    shared = THREADS * size * (length if packed else 1)
+    shared = THREADS * wide.itemsize * (width // groups if groups else 1)
     begin, end = (f"row_sum_{stage}_{matrix.dtype.name}" for stage in ("begin", "end"))
     given = (matrix, parts, np.int32(packed), *sizes)
     launch(xp, "row_sum.cu", begin, (columns, len(parts)), (across, down), given, shared)
 
     columns, across, down = _block(width)
     given = (parts, out, np.int32(accumulate), np.int64(len(parts)), sizes[1])
-    launch(xp, "row_sum.cu", end, (columns, 1), (across, down), given, THREADS * size)
+    launch(xp, "row_sum.cu", end, (columns, 1), (across, down), given, THREADS * wide.itemsize)
 
 
 def _block(groups: int) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import empty
 from mpitrain.ops import flat
-from mpitrain.ops.launch import THREADS, blocks, launch
+from mpitrain.ops.launch import PACK, THREADS, blocks, launch
 from mpitrain.ops.norm import BLOCKS, add_partial
 
 Array = Any
@@ -54,7 +54,7 @@ def unpack_signs(signs: Signs, out: Array) -> Array:
     flat.check_vector("out", out)
     xp, count = namespace(out), len(out)
     if xp is not np:
-        each = flat.PACK // out.dtype.itemsize
+        each = PACK // out.dtype.itemsize
         name, grid = f"sign_unpack_{out.dtype.name}", blocks(out, -(-count // each))
         launch(xp, "sign.cu", name, grid, THREADS, (*signs, out, np.int64(count)))
         return out

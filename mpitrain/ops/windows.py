@@ -109,6 +109,13 @@ def pad(x: Array, padding: Pair, fill: float = 0) -> Array:
     return padded
 
 
+def parts(images: Array, elements: int) -> Iterator[slice]:
+    """The batch, a few images at a time: as many as have so many elements, at least one."""
+    step = max(1, elements * len(images) // max(1, images.size))
+    for start in range(0, len(images), step):
+        yield slice(start, start + step)
+
+
 def places(padded: Array, window: Window) -> Iterator[Array]:
     """For each place of the window, row by row, the view of the pixels that stand there in some window.
 

@@ -60,7 +60,7 @@ def check(ours, theirs, x, call=Call(True)):  # noqa: B008
 
 def close(found, expected):
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * np.abs(expected).max(initial=1))
 
 
 def check_convolution(ours, theirs, x, turn):
