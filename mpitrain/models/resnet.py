@@ -55,7 +55,7 @@ def resnet(depth: int, shape: tuple[int, ...], classes: int, batch_norm: str = "
     layers: dict[str, Layer] = {
         "conv": Conv2d(shape[2], STAGES[0], kernel=3, padding=1, bias=False),
         "norm": norm(STAGES[0]),
-        "relu": ReLU(),
+        "relu": ReLU(in_place=True),
     }
     inputs = STAGES[0]
     for stage, outputs in enumerate(STAGES, start=1):
@@ -70,8 +70,8 @@ def _block(inputs: int, outputs: int, norm: Callable[[int], Layer]) -> Sequentia
     body = Sequential(
         conv1=Conv2d(inputs, outputs, kernel=3, stride=stride, padding=1, bias=False),
         norm1=norm(outputs),
-        relu1=ReLU(),
+        relu1=ReLU(in_place=True),
         conv2=Conv2d(outputs, outputs, kernel=3, padding=1, bias=False),
         norm2=norm(outputs),
     )
-    return Sequential(sum=Residual(body, None if stride == 1 else Subsample(outputs)), relu=ReLU())
+    return Sequential(sum=Residual(body, None if stride == 1 else Subsample(outputs)), relu=ReLU(in_place=True))

@@ -22,6 +22,6 @@ def wav(inputs: int, classes: int, channels: tuple[int, ...] = (64, 128, 64), ba
     for number, (outputs, kernel) in enumerate(zip(channels, KERNELS, strict=False), start=1):
         layers[f"conv{number}"] = Conv1d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
         layers[f"norm{number}"] = NORMALISATIONS[batch_norm](outputs)
-        layers[f"relu{number}"] = ReLU()
+        layers[f"relu{number}"] = ReLU(in_place=True)
         inputs = outputs
     return Sequential(**layers, mean=GlobalAveragePool(), fc=Linear(inputs, classes, initialise=lecun_normal))

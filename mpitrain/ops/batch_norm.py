@@ -25,7 +25,7 @@ from mpitrain.ops.launch import NULL, THREADS, launch
 Array = Any
 
 FILE = "batch_norm.cu"
-TILE = 1 << 16  # elements that go through all passes while they are in the cache; half of it pays more for the calls
+TILE = 1 << 16  # elements that go through all passes while they are in the cache
 RUN = 256  # elements at least for a pass's inner loop: narrow rows go several at once
 SAMPLE = 64  # rows whose mean is taken off before squaring
 

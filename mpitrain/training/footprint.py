@@ -6,7 +6,7 @@ and scratch.
 
 The most that it takes is counted, not sampled: by Python's `tracemalloc`, which hears of every array of NumPy's and
 every object, and by the pool of `memory.py`, which counts all it ever lent, free or not; on a device by the device's
-pool. Both are exact and the same in every run. The kernel's own figure, resident pages, is shown beside; it is coarser,
+pool. Runs differ by some hundred bytes. The kernel's own figure, resident pages, is shown beside; it is coarser,
 by page and by what its counters have not added up yet, and has what the BLAS and the interpreter touched meanwhile.
 """
 

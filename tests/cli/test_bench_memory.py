@@ -61,7 +61,6 @@ def test_microbatches_keep_less():
     ids=["resnet20", "gpt"],
 )
 def test_where_layers_keep_most_the_peak_is_little_more(options, most):
-    """Without the contexts' end in the backward it was 1.5, with idle blocks by size 1.7; here it is 1.1."""
     config = Config(**options).completed()
     dataset = load(config.recipe.data, sequence=config.recipe.gpt_size.sequence)
     assert footprint(SoloWorld(), config, dataset, find("cpu")).ratio < most

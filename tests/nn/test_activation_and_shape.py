@@ -111,3 +111,18 @@ def test_no_rows(bench):
     for layer in FORMULAS:
         bench(layer()).check_empty(3)
     bench(Flatten()).check_empty(3, 4)
+
+
+@activations
+def test_in_place_is_the_same_in_the_inputs_memory(bench, layer):
+    plain, in_place = bench(layer()), bench(layer(in_place=True))
+    x = plain.draw(4, 5)
+    own = x.copy()
+    expected, context = plain.forward(x)
+    y, own_context = in_place.forward(own)
+    assert y is own
+    np.testing.assert_array_equal(y, expected)
+    dy = plain.draw(4, 5, seed=2)
+    np.testing.assert_array_equal(
+        in_place.layer.backward_input(own_context, dy), plain.layer.backward_input(context, dy)
+    )
