@@ -42,7 +42,7 @@ class Update:
         return self.schedule(rate, step, self.steps, self.warmup)
 
     def apply(self, gradients: Array, lr: float) -> bool:
-        """One step down the gradients; False, and no change, if they are not finite. Collective in fp16."""
+        """One step down the gradients; False, and no change, if they are not finite. Collective."""
         clipped = self._clipped(gradients)
         finite = bool(np.isfinite(to_host(clipped.norm)).all())
         if self.loss_scale is not None:
