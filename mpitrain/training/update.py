@@ -18,6 +18,10 @@ from mpitrain.world import World
 Array = Any
 
 
+LAYERWISE = ("lars", "lamb")
+"""To these a parameter of two dimensions or more is a layer, with a rate of its own."""
+
+
 class Update:
     """Moves `values`, and with them `copy`, the network's own of a half type (None: it works on the values)."""
 
@@ -92,7 +96,7 @@ def optimiser(config: Config, layout: Layout, values: Array) -> Optimiser:
     """The one that the configuration names, with those of its options that it has."""
     kind, recipe = OPTIMISERS[config.recipe.optimiser], config.recipe
     weights = None
-    if recipe.decays == "weights":
+    if recipe.decays == "weights" or recipe.optimiser in LAYERWISE:
         weights = [slot.span for slot in layout.slots if len(slot.shape) > 1]
     options = {
         "momentum": config.momentum,
