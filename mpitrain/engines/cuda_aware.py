@@ -9,19 +9,16 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from mpitrain.collectives.algorithm import Algorithm, Opaque
+from mpitrain.collectives.algorithm import Algorithm
 from mpitrain.collectives.schedule import ScheduleError
 from mpitrain.engines.binding import Stage
 from mpitrain.engines.call import Call
-from mpitrain.engines.device_arithmetic import arithmetic_of
-from mpitrain.engines.device_choice import choose_ours
 from mpitrain.engines.device_clock import Mark
 from mpitrain.engines.device_work import Lane
 from mpitrain.engines.mpi import MPIWorld
 from mpitrain.engines.plan import EnginePlan
-from mpitrain.engines.progress import LAYERS, Progress
-from mpitrain.engines.scheduled import ScheduledWorld
 from mpitrain.engines.staged import BoundStep, Messages, Messenger, Requests, StagedPlan, StagedWork, Strand
+from mpitrain.engines.stream_world import StreamWorld
 from mpitrain.event import Operation
 from mpitrain.tuning import Choice
 
@@ -123,27 +120,16 @@ class AwareWork(StagedWork):
         return result
 
 
-class AwareWorld(ScheduledWorld):
+class AwareWorld(StreamWorld):
     """The ranks of `host`, a world of its own, for arrays of their devices (`xp`). Collective to make and close."""
 
     engine = CUDA_AWARE
-    engines = (CUDA_AWARE,)
+    host: MPIWorld
+    messenger: AwareMessenger
 
     def __init__(self, host: MPIWorld, xp: ModuleType):
-        progress = Progress(host.now)
-        progress.move_by(LAYERS)
-        self.host, self.xp, self.lane = host, xp, Lane(xp, progress)
-        self.messenger: AwareMessenger
-        super().__init__(AwareMessenger(host.messenger, self.lane))
-        self.rank, self.size, self.tuning = host.rank, host.size, host.tuning
-        self.node_sizes = host.node_sizes
-        self.check, self.arithmetic = host.check, arithmetic_of(xp)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.settle()
-            super().close()
-            self.host.close()
+        super().__init__(host, xp)
+        self.messenger = AwareMessenger(host.messenger, self.lane)
 
     def set_out(self) -> None:
         """Return once what was started needs the host no more."""
@@ -154,19 +140,15 @@ class AwareWorld(ScheduledWorld):
         self.set_out()
         self.lane.stream.synchronize()
 
-    def _choose(self, collective: str, nbytes: int, engine: str = "auto", **call: bool) -> Choice:
-        return choose_ours(collective, nbytes, self.tuning, self.engine, **call)
-
-    def _engine_for(self, algorithm: Algorithm | Opaque, engine: str) -> str:
-        return self.engine
-
     def _tag(self, kept: bool) -> int:
         return self.host._tag(kept)
 
-    def _plan(self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool) -> AwarePlan:
+    def _plan(  # type: ignore[override]
+        self, call: Call, algorithm: Algorithm, operation: Operation, choice: Choice, kept: bool
+    ) -> AwarePlan:
         with self.lane.stream:  # whose memory the scratch is then, and remains
             steps = list(self._steps(call, algorithm, kept))
         return AwarePlan(self.messenger, self.lane, steps, operation, choice.reason, call.result)
 
-    def _opaque(self, call: Call, operation: Operation, why: str) -> AwarePlan:
+    def _opaque(self, call: Call, operation: Operation, why: str) -> AwarePlan:  # type: ignore[override]
         raise ScheduleError(f"the MPI library's own {call.collective} is not there for devices: choose one of ours")

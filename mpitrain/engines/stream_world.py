@@ -1,6 +1,6 @@
 """Schedules on the memory of devices, each given to a stream of the device's as a whole.
 
-For one rank this is all there is, since nothing travels; `nccl` adds messages.
+For one rank this is all there is, since nothing travels; `nccl` and `cuda_aware` add messages.
 """
 
 from types import ModuleType

@@ -130,4 +130,4 @@ MODELS = {
     ),
 }
 
-__all__ = ["DLRM", "MODELS", "Model", "Recipe", "cnn", "gpt", "mlp"]
+__all__ = ["DLRM", "MODELS", "Model", "Recipe", "cnn", "drive", "gpt", "mlp", "resnet", "wav"]

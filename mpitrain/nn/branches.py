@@ -1,6 +1,7 @@
 """Layers side by side, from one input: residual connections and parallel branches.
 
-Each branch gets the whole input and the whole (or its part of the) gradient; the input's gradient is the sum of theirs.
+Each branch gets the whole input and the whole (or its part of the) gradient; the input's gradient is the sum of theirs,
+or None where none of them has one, such as an `Embedding`.
 The last branch goes first in the backward, as the last layer does in a `Sequential`.
 """
 
@@ -54,15 +55,15 @@ class Parallel(Container):
             part, branch_context = _part(dy, ends, number), contexts.pop()
             if input_gradient or branch.parameters():
                 slopes.append(branch.backward(branch_context, part, accumulate, report, input_gradient))
-        return _sum(slopes) if input_gradient else None
+        return _sum_of_slopes(slopes) if input_gradient else None
 
-    def backward_input(self, context: Any, dy: Array) -> Array:
+    def backward_input(self, context: Any, dy: Array) -> Array | None:
         ends, contexts = context
         parts = [
             branch.backward_input(contexts[number], _part(dy, ends, number))
             for number, branch in enumerate(self.layers.values())
         ]
-        return _sum(parts[::-1])
+        return _sum_of_slopes(parts[::-1])
 
 
 class Residual(Parallel):
@@ -90,6 +91,11 @@ def _part(dy: Array, ends: list[int] | None, number: int) -> Array:
     if ends is None:
         return dy
     return namespace(dy).ascontiguousarray(dy[..., ends[number - 1] if number else 0 : ends[number]])
+
+
+def _sum_of_slopes(slopes: list[Array | None]) -> Array | None:
+    given = [slope for slope in slopes if slope is not None]
+    return _sum(given) if given else None
 
 
 def _sum(arrays: list[Array]) -> Array:

@@ -1,11 +1,12 @@
-"""What all layers that are made of layers share: names that become paths, and weights that two of them share.
+"""What all layers that are made of layers share: names that become paths, and weights that several of them share.
 
 Parameters, buffers and units carry the path of names: `fc1.weight` belongs to unit `fc1`. Units come last layer first,
 which is the order in which every container's backward finishes them.
 
 Tied weights are one parameter under two names. `ties={"head.weight": "embed.weight"}` lets the layer `head` work on the
 values and the gradient of `embed`, which must come earlier in forward order: so `head` is the first in the backward
-and overwrites the gradient, `embed` adds to it, and the unit `embed` is finished when both are.
+and overwrites the gradient, `embed` adds to it, and the unit `embed` is finished when both are. Several layers may work
+on one: the last of them in forward order overwrites, all others add.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,9 +27,13 @@ class Container(Layer):
         self.ties = dict(ties or {})
         for user, owner in self.ties.items():
             self._check_tie(user, owner)
-            path, _, name = owner.rpartition(".")
-            layer = self._at(path)
-            layer.begun_elsewhere = layer.begun_elsewhere | {name}
+        order = [path for path, _ in leaves(self)]
+        for owner in set(self.ties.values()):
+            users = (user for user, other in self.ties.items() if other == owner)
+            uses = sorted((use.rpartition(".") for use in (owner, *users)), key=lambda use: order.index(use[0]))
+            for path, _, name in uses[:-1]:
+                layer = self._at(path)
+                layer.begun_elsewhere = layer.begun_elsewhere | {name}
 
     def children(self) -> Mapping[str, Layer]:
         return self.layers
@@ -87,6 +92,8 @@ class Container(Layer):
         for name in (user, owner):
             if name not in shapes:
                 raise ValueError(f"ties: no parameter {name}, expected one of {', '.join(shapes)}")
+        if owner in self.ties:
+            raise ValueError(f"ties: {owner} is tied itself, expected {self.ties[owner]} in its place")
         if shapes[user] != shapes[owner]:
             raise ValueError(f"ties: {user} has shape {shapes[user]}, expected that of {owner}, {shapes[owner]}")
         order = list(self.layers)

@@ -6,12 +6,12 @@ no gradient of its input (see `Sequential`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mpitrain.nn.container import leaves
 from mpitrain.nn.layer import Array, Call, Layer
+from mpitrain.nn.watch import watching
 
 
 class Cost(NamedTuple):
@@ -23,7 +23,13 @@ class Cost(NamedTuple):
 
 def cost(model: Layer, x: Any) -> Cost:
     """Of one sample like those in the batch `x` (an array, or a tuple of arrays), which goes through the model once."""
-    with _counted(model) as flops:
+    layers = dict(leaves(model))
+    flops: dict[str, float] = defaultdict(float)  # by path of layer, in forward order
+
+    def count(path: str, x: Any, y: Array, context: Any) -> None:
+        flops[path] += layers[path].flops(_shape(x), y.shape)
+
+    with watching(layers, count):
         model.forward(x, Call(False, forgetting=True))
     samples = len(x[0] if isinstance(x, tuple) else x)
     backward: dict[str, float] = {}
@@ -33,26 +39,6 @@ def cost(model: Layer, x: Any) -> Cost:
             backward[path], since = (since + flops[path]) / samples, 0.0
         since += flops[path]
     return Cost(sum(flops.values()) / samples, backward)
-
-
-@contextmanager
-def _counted(model: Layer) -> Iterator[dict[str, float]]:
-    """While it lasts, each forward of a layer adds what it costs under the layer's path, in forward order."""
-    flops: dict[str, float] = defaultdict(float)
-    watched = dict(leaves(model))
-    for path, layer in watched.items():
-
-        def forward(x: Any, call: Call, path: str = path, layer: Layer = layer) -> tuple[Array, Any]:
-            y, context = type(layer).forward(layer, x, call)
-            flops[path] += layer.flops(_shape(x), y.shape)
-            return y, context
-
-        layer.forward = forward  # type: ignore[method-assign]
-    try:
-        yield flops
-    finally:
-        for layer in watched.values():
-            del layer.forward
 
 
 def _shape(x: Any) -> Any:

@@ -13,7 +13,8 @@ import numpy as np
 from mpitrain.array import namespace
 from mpitrain.memory import Loan
 from mpitrain.nn.container import leaves
-from mpitrain.nn.layer import Array, Call, Layer
+from mpitrain.nn.layer import Array, Layer
+from mpitrain.nn.watch import watching
 
 OUTSIDE = "between the layers"
 """Where containers keep something themselves."""
@@ -38,26 +39,15 @@ def counting(model: Layer, besides: Any = ()) -> Iterator[list[Kept]]:
     such as the parameters, belongs to others and counts for nobody."""
     contexts: dict[str, Any] = {}
     found: list[Kept] = []
-    watched = dict(leaves(model))
-    for path, layer in watched.items():
 
-        def forward(x: Any, call: Call, path: str = path, layer: Layer = layer) -> tuple[Array, Any]:
-            y, contexts[path] = type(layer).forward(layer, x, call)
-            return y, contexts[path]
+    def keep(path: str, x: Any, y: Array, context: Any) -> None:
+        contexts[path] = context
+        if path == OUTSIDE:
+            found.append(_counted(x, contexts, besides))
+            del contexts[OUTSIDE]
 
-        layer.forward = forward  # type: ignore[method-assign]
-
-    def whole(x: Any, call: Call) -> tuple[Array, Any]:
-        y, contexts[OUTSIDE] = type(model).forward(model, x, call)
-        found.append(_counted(x, contexts, besides))
-        return y, contexts.pop(OUTSIDE)
-
-    model.forward = whole  # type: ignore[method-assign]
-    try:
+    with watching(dict(leaves(model)) | {OUTSIDE: model}, keep):
         yield found
-    finally:
-        for layer in (model, *watched.values()):
-            del layer.forward
 
 
 def _counted(x: Any, contexts: dict[str, Any], besides: Any) -> Kept:

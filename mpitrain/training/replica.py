@@ -14,6 +14,7 @@ from mpitrain.nn.cost import cost
 from mpitrain.nn.layer import Call, Finished
 from mpitrain.nn.layout import Layout
 from mpitrain.nn.loss import Scored
+from mpitrain.ops.cast import cast
 from mpitrain.optim import Average
 from mpitrain.training.config import Config
 from mpitrain.training.precision import PRECISIONS
@@ -97,7 +98,7 @@ class Replica:
     def _renew_working(self) -> None:
         """The network's own numbers become the values, rounded."""
         if self.copy is not None:
-            self.copy[...] = self.values
+            cast(self.values, self.copy)
 
     def _placed(self, inputs: Inputs) -> Any:
         return tuple(map(self._placed, inputs)) if isinstance(inputs, tuple) else self.device.array(inputs)

@@ -18,6 +18,10 @@ from mpitrain.world import World
 Array = Any
 
 
+LAYERWISE = ("lars", "lamb")
+"""To these a parameter of two dimensions or more is a layer, with a rate of its own."""
+
+
 class Update:
     """Moves `values`, and with them `copy`, the network's own of a half type (None: it works on the values)."""
 
@@ -42,7 +46,7 @@ class Update:
         return self.schedule(rate, step, self.steps, self.warmup)
 
     def apply(self, gradients: Array, lr: float) -> bool:
-        """One step down the gradients; False, and no change, if they are not finite. Collective in fp16."""
+        """One step down the gradients; False, and no change, if they are not finite. Collective."""
         clipped = self._clipped(gradients)
         finite = bool(np.isfinite(to_host(clipped.norm)).all())
         if self.loss_scale is not None:
@@ -92,7 +96,7 @@ def optimiser(config: Config, layout: Layout, values: Array) -> Optimiser:
     """The one that the configuration names, with those of its options that it has."""
     kind, recipe = OPTIMISERS[config.recipe.optimiser], config.recipe
     weights = None
-    if recipe.decays == "weights":
+    if recipe.decays == "weights" or recipe.optimiser in LAYERWISE:
         weights = [slot.span for slot in layout.slots if len(slot.shape) > 1]
     options = {
         "momentum": config.momentum,

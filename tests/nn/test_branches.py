@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mpitrain.nn import Identity, Linear, Parallel, ReLU, Residual, Sequential
+from mpitrain.nn import Embedding, Identity, Linear, Parallel, ReLU, Residual, Sequential
 
 
 def test_residual_adds_its_input(bench):
@@ -29,6 +29,13 @@ def test_branches_are_concatenated_in_order(bench):
     np.testing.assert_array_equal(y[:, 4:7], x)
     parallel.check(x)
     parallel.check_microbatches(x, cut=2)
+
+
+def test_branches_of_which_none_has_a_gradient_of_its_input(bench):
+    layer = bench(Parallel(words=Embedding(5, 3), shapes=Embedding(5, 3)))
+    ids = np.array([[0, 4], [2, 2]])
+    y, context = layer.forward(ids)
+    assert layer.layer.backward_input(context, y) is layer.layer.backward(context, y) is None
 
 
 def test_units_finish_in_the_order_of_the_layout(bench):

@@ -27,6 +27,21 @@ def test_the_gradients_of_both_uses_are_summed(bench):
     layer.check_microbatches(layer.draw(5, 3), cut=2)
 
 
+@pytest.mark.parametrize(
+    "ties",
+    [
+        {"b.weight": "a.weight", "c.fc.weight": "a.weight"},
+        {"c.fc.weight": "a.weight", "c.again.weight": "a.weight"},
+        {"c.again.weight": "b.weight", "c.fc.weight": "b.weight", "b.bias": "a.bias"},
+    ],
+)
+def test_several_layers_on_one_weight(bench, ties):
+    inner = Sequential(fc=Linear(3, 3), again=Linear(3, 3))
+    layer = bench(Sequential(ties, a=Linear(3, 3), b=Linear(3, 3), c=inner))
+    layer.check(layer.draw(4, 3))
+    layer.check_microbatches(layer.draw(5, 3), cut=2)
+
+
 def test_a_unit_all_of_whose_parameters_are_tied_is_none(bench):
     layer = bench(Sequential({"b.weight": "a.weight", "b.bias": "a.bias"}, a=Linear(2, 2), b=Linear(2, 2)))
     y, context = layer.forward(layer.draw(3, 2))
@@ -38,17 +53,24 @@ def test_a_unit_all_of_whose_parameters_are_tied_is_none(bench):
 @pytest.mark.parametrize(
     ("ties", "text"),
     [
-        ({"b.wait": "a.weight"}, "ties: no parameter b.wait, expected one of a.weight, a.bias, b.weight, b.bias"),
+        (
+            {"b.wait": "a.weight"},
+            "ties: no parameter b.wait, expected one of a.weight, a.bias, b.weight, b.bias, c.weight, c.bias",
+        ),
         ({"b.weight": "a.bias"}, "ties: b.weight has shape (2, 2), expected that of a.bias, (2,)"),
         (
             {"a.weight": "b.weight"},
             "ties: b.weight does not come before a.weight, expected it in an earlier layer",
         ),
+        (
+            {"b.weight": "a.weight", "c.weight": "b.weight"},
+            "ties: b.weight is tied itself, expected a.weight in its place",
+        ),
     ],
 )
 def test_ties_that_cannot_be(ties, text):
     with pytest.raises(ValueError) as error:
-        Sequential(ties, a=Linear(2, 2), b=Linear(2, 2))
+        Sequential(ties, a=Linear(2, 2), b=Linear(2, 2), c=Linear(2, 2))
     assert str(error.value) == text
 
 

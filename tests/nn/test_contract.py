@@ -157,6 +157,16 @@ def test_views_are_taken_as_what_they_show(name, module):
 
 
 @EVERY
+def test_nobody_waits_for_a_device(name):
+    case = Case(name, np.float32, module=xp)
+    before = xp.synchronisations()
+    for accumulate in (False, True):
+        _, context = case.layer.forward(case.x, case.call())
+        case.layer.backward(context, case.dy, accumulate)
+    assert xp.synchronisations() == before
+
+
+@EVERY
 def test_what_it_is_given_stays_as_it_is(name):
     case = Case(name)
     x, dy, values = case.x.copy(), case.dy.copy(), case.values.copy()
