@@ -5,7 +5,6 @@ import math
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +18,7 @@ def trained(tmp_path):
     """Trains on so many ranks with these options; gives the summary."""
 
     def train(ranks, *options):
-        mpirun = Path(sys.executable).with_name("mpirun")
-        command = [mpirun, "-n", str(ranks), sys.executable, "-m", "mpitrain", *options, "--run-dir", tmp_path]
+        command = [sys.executable, "-m", "mpitrain", "run", "-n", str(ranks), *options, "--run-dir", tmp_path]
         subprocess.run(command, check=True, timeout=600, cwd=tmp_path)
         (run,) = tmp_path.iterdir()
         return json.loads((run / "summary.json").read_text())
