@@ -47,7 +47,7 @@ def generate(
     if not text:
         raise UsageError("--prompt: expected some text to begin with, found none")
     model = _model(run)
-    write = sys.stdout.buffer.write if hasattr(sys.stdout, "buffer") else lambda more: sys.stdout.write(more.decode())
+    write = sys.stdout.buffer.write  # a character may take several bytes
     write(text)
     for byte in _bytes(model, text, temperature, top, np.random.default_rng(seed), nbytes):
         write(bytes([byte]))

@@ -27,7 +27,6 @@ __all__ = [
     "cuda",
     "empty",
     "empty_like",
-    "get_array_module",
     "get_default_memory_pool",
     "lib",
     "linalg",
@@ -77,13 +76,6 @@ def empty_like(
 ) -> ndarray:
     """As `empty`, with another array's shape and dtype."""
     return ndarray(prototype.shape if shape is None else shape, dtype or prototype.dtype)
-
-
-def get_array_module(*args: Any) -> ModuleType:
-    """This module if one of the arrays is emulated, else NumPy."""
-    import mpitrain.emulated
-
-    return mpitrain.emulated if any(isinstance(arg, ndarray) for arg in args) else np
 
 
 def synchronisations() -> int:

@@ -36,10 +36,6 @@ def end() -> "Graph":
     return graph
 
 
-def is_recording() -> bool:
-    return _recorded is not None
-
-
 def check_host_apart() -> None:
     """RuntimeError while work is recorded, which the host takes no part in."""
     if _recorded is not None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from mpitrain.emulated import capture, memory
+from mpitrain.emulated import capture
 
 MULTIPROCESSORS = 2  # few, so that grids are small; a GPU has a hundred
 
@@ -21,11 +21,6 @@ class Device:
         self.id = device
         self.attributes = {"MultiProcessorCount": MULTIPROCESSORS, "MaxSharedMemoryPerBlockOptin": 227 << 10}
         self.compute_capability = "90"
-
-    @property
-    def mem_info(self) -> tuple[int, int]:
-        """Bytes that are free, and all there are: 1 GiB."""
-        return (1 << 30) - memory.get_default_memory_pool().used_bytes(), 1 << 30
 
     def __enter__(self) -> "Device":
         return self
@@ -88,9 +83,6 @@ class Stream:
         """What was recorded."""
         return capture.end()
 
-    def is_capturing(self) -> bool:
-        return capture.is_recording()
-
 
 Stream.null = Stream(null=True)
 
@@ -132,11 +124,6 @@ def using_allocator(allocator: Any = None) -> Iterator[None]:
     yield
 
 
-def is_available() -> bool:
-    """Whether there is a device."""
-    return True
-
-
 def alloc_pinned_memory(size: int) -> bytearray:
     """Memory of the host from which the device can copy; has the buffer protocol."""
     return bytearray(size)
@@ -149,12 +136,8 @@ def _properties(device: int) -> dict[str, Any]:
 
 
 runtime = SimpleNamespace(
-    getDevice=lambda: 0,
-    setDevice=lambda device: Device(device).use(),
     getDeviceCount=lambda: 1,
     getDeviceProperties=_properties,
-    deviceSynchronize=lambda: None,
     driverGetVersion=lambda: 0,
     runtimeGetVersion=lambda: 0,
-    memGetInfo=lambda: Device(0).mem_info,
 )

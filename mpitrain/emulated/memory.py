@@ -38,10 +38,6 @@ class MemoryPool:
         """Bytes taken from the device."""
         return _bytes["most"]
 
-    def free_bytes(self) -> int:
-        """Bytes taken from the device that no array holds."""
-        return _bytes["most"] - _bytes["used"]
-
     def free_all_blocks(self) -> None:
         """Gives back what no array holds."""
         _bytes["most"] = _bytes["used"]

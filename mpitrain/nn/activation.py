@@ -25,11 +25,12 @@ class Activation(Layer):
 
     def __init__(self, in_place: bool = False):
         """`in_place` overwrites the input, which is right only where nobody else holds it: after a convolution, a pool
-        or a normalisation, which keep their inputs alone."""
+        or a normalisation, which keep their inputs alone. (A view with gaps is left as it is.)"""
         self.in_place = in_place
 
     def forward(self, x: Array, call: Call) -> tuple[Array, Any]:
-        return activated(x, None, self.function, call, x if self.in_place else empty(x.shape, x.dtype, namespace(x)))
+        overwritten = self.in_place and x.flags.c_contiguous
+        return activated(x, None, self.function, call, x if overwritten else empty(x.shape, x.dtype, namespace(x)))
 
     def backward_input(self, context: Any, dy: Array) -> Array:
         dx = empty(dy.shape, dy.dtype, namespace(dy))

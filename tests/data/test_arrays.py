@@ -8,9 +8,9 @@ from mpitrain.data import load
 from mpitrain.errors import UsageError
 
 COUNT = 60
-IMAGES = load("fashion").train_images[:COUNT]
-LABELS = load("fashion").train_labels[:COUNT]
-SERIES = load("vowels").train_series[:COUNT]
+IMAGES = load("fashion").train_inputs[:COUNT]
+LABELS = load("fashion").train_targets[:COUNT]
+SERIES = load("vowels").train_inputs[:COUNT]
 ANGLES = np.linspace(-1, 1, COUNT)
 
 
@@ -49,7 +49,7 @@ def test_images_with_labels(stored):
     data = stored(images=IMAGES[..., 0], labels=LABELS.astype(np.uint8))
     assert (data.kind, data.shape, data.classes, data.count, data.test_count) == ("images", (28, 28, 1), 10, 54, 6)
     tenth = np.arange(COUNT) % 10 == 9
-    np.testing.assert_array_equal(data.train_images[:], IMAGES[~tenth])
+    np.testing.assert_array_equal(data.train_inputs[:], IMAGES[~tenth])
     images, labels = data.test_batch(np.array([5, 0]))
     train = IMAGES[~tenth]
     np.testing.assert_allclose(images, (IMAGES[[59, 9]] - train.mean()) / train.std(), rtol=1e-4, atol=1e-5)
@@ -69,7 +69,7 @@ def test_series_with_parts_of_their_own(stored):
     data = stored(series=SERIES[:40], targets=ANGLES.reshape(30, 2)[:40].repeat(2, 0)[:40],
                   test_series=SERIES[40:], test_targets=ANGLES.reshape(30, 2)[:20])  # fmt: skip
     assert (data.kind, data.shape, data.classes, data.count, data.test_count) == ("series", (29, 12), None, 40, 20)
-    np.testing.assert_array_equal(data.test_series[:], SERIES[40:])
+    np.testing.assert_array_equal(data.test_inputs[:], SERIES[40:])
     np.testing.assert_array_equal(data.test_batch(slice(None))[1], ANGLES.reshape(30, 2)[:20].astype(np.float32))
     series, _ = data.batch(slice(None))
     assert not np.isnan(series).any()

@@ -14,7 +14,7 @@ FILES = {
 
 def coloured(count, begin):
     """Images 32 x 32 in three colours: Fashion-MNIST's, its negative, and one turned over."""
-    grey = load("fashion").train_images[begin : begin + count, ..., 0]
+    grey = load("fashion").train_inputs[begin : begin + count, ..., 0]
     return np.stack([np.pad(image, ((0, 0), (2, 2), (2, 2))) for image in (grey, 255 - grey, grey[:, ::-1])], axis=-1)
 
 
@@ -39,7 +39,7 @@ def test_contents(tmp_path, name, classes, count):
     assert (data.classes, data.shape, data.count, data.test_count) == (classes, (32, 32, 3), count, 3)
     train = np.concatenate(images[:-1])
     order = np.random.default_rng(0).permutation(count)
-    np.testing.assert_array_equal(data.train_images[order], train[order])
+    np.testing.assert_array_equal(data.train_inputs[order], train[order])
     found, targets = data.batch(order)
     expected = (train - train.mean((0, 1, 2))) / train.std((0, 1, 2))
     np.testing.assert_allclose(found, expected[order], rtol=1e-4, atol=1e-5)

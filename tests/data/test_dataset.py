@@ -13,10 +13,10 @@ def fashion():
 
 def test_fashion(fashion):
     assert (fashion.classes, fashion.shape) == (10, (28, 28, 1))
-    assert fashion.train_images.shape == (5000, 28, 28, 1) and fashion.train_labels.shape == (5000,)
-    assert fashion.test_images.shape == (1000, 28, 28, 1) and fashion.test_labels.shape == (1000,)
-    np.testing.assert_array_equal(fashion.train_labels[:10], [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])  # as published
-    assert set(fashion.train_labels) == set(fashion.test_labels) == set(range(10))
+    assert fashion.train_inputs.shape == (5000, 28, 28, 1) and fashion.train_targets.shape == (5000,)
+    assert fashion.test_inputs.shape == (1000, 28, 28, 1) and fashion.test_targets.shape == (1000,)
+    np.testing.assert_array_equal(fashion.train_targets[:10], [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])  # as published
+    assert set(fashion.train_targets) == set(fashion.test_targets) == set(range(10))
 
 
 def test_training_images_have_mean_0_and_deviation_1(fashion):
@@ -30,11 +30,11 @@ def test_batches_are_the_samples_asked_for(fashion):
     indices = np.array([7, 3, 3])
     images, labels = fashion.batch(indices)
     mean, deviation = fashion.statistics
-    np.testing.assert_allclose(images * deviation + mean, fashion.train_images[indices], atol=1e-3)
-    np.testing.assert_array_equal(labels, fashion.train_labels[indices])
+    np.testing.assert_allclose(images * deviation + mean, fashion.train_inputs[indices], atol=1e-3)
+    np.testing.assert_array_equal(labels, fashion.train_targets[indices])
     images, labels = fashion.test_batch(indices)
-    np.testing.assert_allclose(images * deviation + mean, fashion.test_images[indices], atol=1e-3)
-    np.testing.assert_array_equal(labels, fashion.test_labels[indices])
+    np.testing.assert_allclose(images * deviation + mean, fashion.test_inputs[indices], atol=1e-3)
+    np.testing.assert_array_equal(labels, fashion.test_targets[indices])
 
 
 def test_no_samples(fashion):

@@ -23,18 +23,18 @@ def test_usual_names(folder, gzipped, separator, suffix):
         name = path.name.replace("-idx", separator) + suffix
         (folder.path / name).write_bytes(gzipped(content) if suffix else content)
     found = load("idx", str(folder.path))
-    np.testing.assert_array_equal(found.train_images, expected.train_images)
-    np.testing.assert_array_equal(found.test_labels, expected.test_labels)
+    np.testing.assert_array_equal(found.train_inputs, expected.train_inputs)
+    np.testing.assert_array_equal(found.test_targets, expected.test_targets)
 
 
 def test_contents(folder):
     data = load("idx", folder.path)
     assert (data.name, data.classes, data.shape) == ("idx", 3, (4, 5, 1))
-    assert data.train_images.shape == (7, 4, 5, 1) and data.train_images.dtype == np.uint8
-    assert data.test_images.shape == (3, 4, 5, 1)
-    np.testing.assert_array_equal(data.train_labels, [0, 1, 2, 0, 1, 2, 0])
-    np.testing.assert_array_equal(data.test_labels, [2, 1, 0])
-    assert data.train_labels.dtype == data.test_labels.dtype == np.int64
+    assert data.train_inputs.shape == (7, 4, 5, 1) and data.train_inputs.dtype == np.uint8
+    assert data.test_inputs.shape == (3, 4, 5, 1)
+    np.testing.assert_array_equal(data.train_targets, [0, 1, 2, 0, 1, 2, 0])
+    np.testing.assert_array_equal(data.test_targets, [2, 1, 0])
+    assert data.train_targets.dtype == data.test_targets.dtype == np.int64
 
 
 def test_mnist_is_ten_classes_of_28_by_28(folder):

@@ -132,17 +132,17 @@ def test_the_data_set():
     assert (data.count, data.test_count, data.predictions) == (4000, 800, 1)
     inputs, targets = data.batch(np.array([5, 0]))
     assert inputs.dtype == targets.dtype == np.float32 and inputs.shape == (2, 30, 40, 1) and targets.shape == (2, 1)
-    for images, angles in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
+    for images, angles in ((data.train_inputs, data.train_targets), (data.test_inputs, data.test_targets)):
         assert images.dtype == np.uint8 and 0.04 < angles.std() < 0.06 and abs(angles.mean()) < 0.005
         assert np.abs(angles).max() < 0.15
-    frames = {frame.tobytes() for images in (data.train_images, data.test_images) for frame in images}
+    frames = {frame.tobytes() for images in (data.train_inputs, data.test_inputs) for frame in images}
     assert len(frames) == 4800  # no two are alike
 
 
 def test_the_same_frames_every_time():
     """Bit by bit in a process. Numbers taken once: if they change, recorded results are those of other data."""
     data, again = load("road"), road.road()
-    for part in ("train_images", "train_labels", "test_images", "test_labels"):
+    for part in ("train_inputs", "train_targets", "test_inputs", "test_targets"):
         assert np.array_equal(getattr(data, part), getattr(again, part))
-    np.testing.assert_allclose(data.train_labels[:3, 0], ANGLES, rtol=1e-5)
-    assert [frame.mean() for frame in data.train_images[:3]] == pytest.approx(MEANS, abs=0.01)
+    np.testing.assert_allclose(data.train_targets[:3, 0], ANGLES, rtol=1e-5)
+    assert [frame.mean() for frame in data.train_inputs[:3]] == pytest.approx(MEANS, abs=0.01)

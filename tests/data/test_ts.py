@@ -34,27 +34,27 @@ def test_vowels_are_as_published():
     assert (data.kind, data.shape, data.classes, data.count, data.test_count) == ("series", (29, 12), 9, 270, 370)
     np.testing.assert_array_equal(data.train_targets, np.repeat(np.arange(9), 30))
     np.testing.assert_array_equal(np.bincount(data.test_targets), [31, 35, 88, 44, 29, 24, 40, 50, 29])
-    lengths = (~np.isnan(np.concatenate([data.train_series, data.test_series])[:, :, 0])).sum(axis=1)
+    lengths = (~np.isnan(np.concatenate([data.train_inputs, data.test_inputs])[:, :, 0])).sum(axis=1)
     assert lengths[0] == 20 and (lengths.min(), lengths.max()) == (7, 29)
-    np.testing.assert_allclose(data.train_series[0, :3, 0], [1.860936, 1.891651, 1.939205], rtol=1e-6)
+    np.testing.assert_allclose(data.train_inputs[0, :3, 0], [1.860936, 1.891651, 1.939205], rtol=1e-6)
 
 
 def test_contents(pair):
     data = load("series", pair())
     nan = np.nan
     np.testing.assert_array_equal(
-        data.train_series,
+        data.train_inputs,
         np.array([[[1, 4], [2, 5], [3, 6], [nan, nan]], [[7, 8], [nan, 9], [nan, nan], [nan, nan]]], np.float32),
     )
     np.testing.assert_array_equal(data.train_targets, [0, 1])
-    np.testing.assert_array_equal(data.test_series[0, :, 0], [1, 2, 3, 4])
+    np.testing.assert_array_equal(data.test_inputs[0, :, 0], [1, 2, 3, 4])
     series, targets = data.batch(np.array([1]))
     first, second = np.array([1, 2, 3, 7]), np.array([4, 5, 6, 8, 9])
     expected = np.zeros((1, 4, 2))
     expected[0, 0] = (7 - first.mean()) / first.std(), (8 - second.mean()) / second.std()
     expected[0, 1, 1] = (9 - second.mean()) / second.std()
     np.testing.assert_allclose(series, expected, rtol=1e-5)
-    assert series.dtype == np.float32 and targets.tolist() == [1] and not np.isnan(data.train_series[0, :3]).any()
+    assert series.dtype == np.float32 and targets.tolist() == [1] and not np.isnan(data.train_inputs[0, :3]).any()
 
 
 def test_numbers_to_predict_and_gzip(pair):

@@ -51,8 +51,8 @@ def test_contents(folder):
     data = load("wav", folder)
     assert (data.kind, data.shape, data.classes, data.count, data.test_count) == ("series", (LENGTH, 2), 2, 11, 1)
     np.testing.assert_array_equal(data.train_targets[:], [0] * 6 + [1] * 5)
-    np.testing.assert_array_equal(data.train_series[np.array([7])][0], real_sound() / np.float32(32768))
-    low = data.train_series[np.array([3])][0]
+    np.testing.assert_array_equal(data.train_inputs[np.array([7])][0], real_sound() / np.float32(32768))
+    low = data.train_inputs[np.array([3])][0]
     assert (low[:103] == np.float32(-3 / 32768)).all() and np.isnan(low[103:]).all()
     sounds, labels = data.batch(np.array([3, 7]))
     assert not sounds[0, 103:].any() and sounds.dtype == np.float32 and labels.tolist() == [0, 1]
@@ -66,8 +66,8 @@ def test_one_sound_in_every_width(folder):
     write(folder / "string" / "3.wav", real_sound().astype(np.int32) << 16)
     write(folder / "low" / "0.wav", np.array([[128, 0], [192, 255]], np.uint8))
     data = load("wav", folder)
-    np.testing.assert_array_equal(data.train_series[np.array([0])][0, :2], [[0, -1], [0.5, 127 / 128]])  # by the format
-    eight, sixteen, twenty_four, thirty_two = data.train_series[np.arange(6, 10)].astype(np.float64)
+    np.testing.assert_array_equal(data.train_inputs[np.array([0])][0, :2], [[0, -1], [0.5, 127 / 128]])  # by the format
+    eight, sixteen, twenty_four, thirty_two = data.train_inputs[np.arange(6, 10)].astype(np.float64)
     np.testing.assert_array_equal(sixteen, thirty_two)
     assert -1 <= twenty_four.min() < -0.1 and 0.1 < twenty_four.max() < 1
     for coarse, apart in ((eight, 1 / 120), (sixteen, 1 / 4096)):  # 8 bits rounded down, 16 with a little noise
@@ -123,7 +123,7 @@ def test_a_sound_that_changes_meanwhile(folder):
     data = load("wav", folder)
     (folder / PATH).write_bytes(WHOLE[:-200])
     with pytest.raises(UsageError) as error:
-        data.train_series[np.array([8])]
+        data.train_inputs[np.array([8])]
     assert str(error.value) == (
         f"{folder}/{PATH}: not what it was when training began, expected the same sound; begin again"
     )

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mpitrain.emulated as xp
+from mpitrain.array import to_host
 from mpitrain.nn import GELU, Call, Flatten, ReLU, Sigmoid, SiLU, Tanh
 from mpitrain.ops import bias_activation
 
@@ -126,3 +128,14 @@ def test_in_place_is_the_same_in_the_inputs_memory(bench, layer):
     np.testing.assert_array_equal(
         in_place.layer.backward_input(own_context, dy), plain.layer.backward_input(context, dy)
     )
+
+
+@activations
+@pytest.mark.parametrize("module", [np, xp], ids=["cpu", "device"])
+def test_a_view_with_gaps_is_not_overwritten(layer, module):
+    whole = np.random.default_rng(0).standard_normal((4, 10)).astype(np.float32)
+    there = module.asarray(whole.copy())
+    expected, _ = layer().forward(whole[:, ::2], Call(True))
+    y, _ = layer(in_place=True).forward(there[:, ::2], Call(True))
+    np.testing.assert_allclose(to_host(y), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(to_host(there), whole)

@@ -84,7 +84,7 @@ def test_data_of_another_kind_are_refused(world, fashion):
 
 def test_ranks_without_samples_take_part(world, fashion):
     """Fewer samples than ranks: 3 samples in batches of 2, the last of 1."""
-    few = Dataset("few", 10, fashion.train_images[:3], fashion.train_labels[:3], *few_held_out(fashion))
+    few = Dataset("few", 10, fashion.train_inputs[:3], fashion.train_targets[:3], *few_held_out(fashion))
     options = replace(config(), global_batch=2, epochs=3)
     trainer, reference = Trainer(world, options, few), Trainer(SoloWorld(), options, few)
     for _ in range(6):
@@ -133,7 +133,7 @@ def test_a_resumed_run_of_streamed_data_is_one_that_never_stopped(world, folder,
     """Read ahead, stopped within an epoch and resumed, against straight on from memory."""
     if world.rank == 0:
         (folder / "data").mkdir()
-        parts = {"images": fashion.train_images, "labels": fashion.train_labels}
+        parts = {"images": fashion.train_inputs, "labels": fashion.train_targets}
         for name, array in parts.items():
             np.save(folder / "data" / f"{name}.npy", array[:60])
             np.save(folder / "data" / f"test_{name}.npy", array[60:70])
@@ -144,7 +144,7 @@ def test_a_resumed_run_of_streamed_data_is_one_that_never_stopped(world, folder,
     )  # fmt: skip
     data = load("arrays", folder / "data")
     assert data.streamed
-    in_memory = map(np.array, (data.train_images, data.train_labels, data.test_images, data.test_labels))
+    in_memory = map(np.array, (data.train_inputs, data.train_targets, data.test_inputs, data.test_targets))
     straight = Trainer(world, options, Dataset("arrays", 10, *in_memory))
     assert not straight.dataset.streamed
     for _ in range(10):
@@ -156,7 +156,7 @@ def test_a_resumed_run_of_streamed_data_is_one_that_never_stopped(world, folder,
 
 
 def few_held_out(fashion):
-    return fashion.test_images[:1], fashion.test_labels[:1]
+    return fashion.test_inputs[:1], fashion.test_targets[:1]
 
 
 def test_a_resumed_run_is_one_that_never_stopped(world, folder):
