@@ -26,7 +26,7 @@ def on(device, arrays):
 
 def train(device, name):
     """Values, buffers and losses of three steps, and how often the host has waited in them."""
-    build, kind, task, recipe, _ = MODELS[name]
+    build, kind, task, recipe = MODELS[name]
     data = SmallData(kind, classes=None if task is NUMBERS else 3)
     model = SMALL.get(name, build)(data, recipe)
     layout = Layout.of(model)
