@@ -1,4 +1,4 @@
-"""What plain tests share: starting mpitrain as a user would."""
+"""What all tests share: one thread of BLAS in every process, and starting mpitrain as a user would."""
 
 import contextlib
 import os
@@ -9,6 +9,10 @@ import pytest
 
 from mpitrain.errors import UsageError
 from mpitrain.launcher import plan, survey
+
+# Before NumPy is loaded, and for what tests launch: several processes share the cores, and a thread that waits spins.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 @pytest.fixture

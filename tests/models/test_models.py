@@ -74,7 +74,9 @@ def test_learns_a_few_samples_by_heart(name):
     for _ in range(100):
         optimiser.step(trained.gradients, lr=1e-2)
         loss, _ = trained.backward()
-    assert loss < 0.2 * first
+        if loss < 0.2 * first:
+            return
+    pytest.fail(f"100 steps lead from a loss of {first:g} to {loss:g}")
 
 
 @pytest.mark.parametrize("name", MODELS)

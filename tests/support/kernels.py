@@ -13,6 +13,7 @@ Under AddressSanitizer (make test-asan) a kernel may not even read beside an arr
 
 import contextlib
 import ctypes
+import os
 
 import ml_dtypes
 import numpy as np
@@ -102,15 +103,17 @@ def without(text, part, nth):
 
 @contextlib.contextmanager
 def mutated(file, change):
-    """Within, ops launch the file's kernels from `change(source)`."""
+    """Within, ops launch the file's kernels from `change(source)`, built quickly rather than well."""
     if SANITIZED:
         pytest.skip("a kernel broken on purpose may end the process")
-    asked, text = launch.source, change(source(file))
+    asked, text, flags = launch.source, change(source(file)), os.environ.get("MPITRAIN_KERNEL_FLAGS", "")
     assert text != source(file), f"{file} is as it was"
     launch.source = lambda name: text if name == file else asked(name)
     try:
-        _forget()
-        yield
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("MPITRAIN_KERNEL_FLAGS", f"{flags} -O0")
+            _forget()
+            yield
     finally:
         launch.source = asked
         _forget()

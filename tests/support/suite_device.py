@@ -9,6 +9,7 @@ from mpitrain.data import load
 from mpitrain.device import find
 from mpitrain.engines.solo import SoloWorld
 from mpitrain.engines.transport import reach_devices
+from mpitrain.models.recipe import SIZES, Size
 from mpitrain.training.config import Config
 from mpitrain.training.summary import replicas_alike
 from mpitrain.training.trainer import Trainer
@@ -21,6 +22,13 @@ SMALL = {
     "wav": {"channels": (4, 5), "global_batch": 9},
     "dlrm": {"hidden": (8,), "global_batch": 61},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_small_gpt():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "nano", Size(layers=2, width=16, heads=2, sequence=8))
+        yield
 
 
 @contextmanager

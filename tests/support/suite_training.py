@@ -20,7 +20,7 @@ from mpitrain.training.loop import train
 from mpitrain.training.summary import digest, replicas_alike
 from mpitrain.training.trainer import Diverged, Trainer
 
-STEPS = 25
+STEPS = 10
 
 
 @pytest.fixture(scope="module")
