@@ -204,11 +204,9 @@ def one_engine(request):
 def world_on(engine):
     from mpi4py import MPI
 
-    from mpitrain.engines.cores import cores_of_rank, limit_blas_threads
     from mpitrain.engines.mpi import MPIWorld
 
     world = MPIWorld(MPI.COMM_WORLD, engine=engine)
-    limit_blas_threads(cores_of_rank(world))
     yield world
     world.close()
 
