@@ -25,7 +25,7 @@ BUSY := $(addprefix tests/,$(if $(filter mpich,$(MPI)),,cli/test_bench.py cli/te
 APART := $(addprefix tests/,test_install.py kernels/test_nvrtc.py against_torch recipes)
 MPI4PY   := $(addprefix test-mpi4py-,1 2 3 5)
 
-.PHONY: help train test test-plain test-jobs test-install test-cuda test-torch test-recipes test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench gpu-check clean
+.PHONY: help train test test-plain test-jobs test-install test-cuda test-torch against-torch test-recipes test-mpich test-mpi4py $(LAUNCHES) $(MPI4PY) lint bench gpu-check clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -53,7 +53,11 @@ test-install: $(VENV)/installed-test
 test-cuda: $(VENV)/installed-test $(VENV)/installed-test-cuda  ## the CUDA sources by NVIDIA's compiler, without a GPU
 	$(BIN)/python -m pytest --numprocesses auto tests/kernels/test_nvrtc.py
 
-test-torch: $(VENV)/installed-test $(VENV)/installed-test-torch  ## layers, losses and optimisers against PyTorch's
+# PyTorch, whose usual wheel brings gigabytes of CUDA along, has an environment of its own.
+test-torch:  ## layers, losses and optimisers against PyTorch's
+	$(MAKE) VENV=.venv-torch against-torch
+
+against-torch: $(VENV)/installed-test $(VENV)/installed-test-torch
 	$(BIN)/python -m pytest --numprocesses auto tests/against_torch
 
 test-recipes: $(VENV)/installed-test  ## what the recipes promise, by training: some minutes
@@ -100,7 +104,7 @@ gpu-check:  ## all that only a GPU can tell, with PYTHON=python3 as it is; write
 	$(PYTHON) benchmarks/gpu_check $(ARGS)
 
 clean:  ## remove the environments and what tools left behind
-	rm -rf .venv .venv-mpich build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-mpich .venv-torch build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Stamps: what is installed is installed again only when setup.cfg says something new.
 $(BIN)/python:

@@ -43,7 +43,7 @@ def init(
 
         read_tables(tuning)  # nothing to choose from it here, but what is wrong with it is said
         return SoloWorld()
-    from mpitrain.engines.cores import cores_of_rank, limit_blas_threads
+    from mpitrain.engines.cores import blas_threads, cores_of_rank, limit_blas_threads
     from mpitrain.engines.failure import end_job_on_failure
     from mpitrain.engines.interruption import end_waits_on_interrupt
     from mpitrain.engines.mpi import MPIWorld
@@ -51,7 +51,7 @@ def init(
 
     limits = limits_of(os.environ, stall_warn, stall_abort)
     world = MPIWorld.of_job(engine, tuning)
-    limit_blas_threads(cores_of_rank(world))
+    limit_blas_threads(min(cores_of_rank(world), blas_threads()))
     end_job_on_failure(world)
     end_waits_on_interrupt(world)
     watch(limits)

@@ -23,7 +23,7 @@ def cores_of_rank(world: World) -> int:
 
 
 def limit_blas_threads(threads: int) -> None:
-    """From now on BLAS takes at most so many threads."""
+    """From now on BLAS takes so many threads."""
     threadpool_limits(threads, user_api="blas")
 
 

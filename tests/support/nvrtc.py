@@ -68,6 +68,8 @@ def _read(log: str) -> dict[str, Memory]:
 
 @cache
 def _library() -> ctypes.CDLL:
+    # It asks for its other half by name alone, which only what is loaded already answers to.
+    ctypes.CDLL(str(_file("nvidia-cuda-nvrtc", "libnvrtc-builtins.so.*")))
     return ctypes.CDLL(str(_file("nvidia-cuda-nvrtc", "libnvrtc.so.*")))
 
 
