@@ -19,7 +19,7 @@ from mpitrain.ops.windows import Window, bordered, places, window_numbers
 Array = Any
 
 # Elements of the scratch for columns: a processor's cache, or as much as keeps a GPU busy.
-SCRATCH, DEVICE_SCRATCH = 1 << 17, 1 << 25
+SCRATCH, DEVICE_SCRATCH = 1 << 18, 1 << 25
 # With one channel: columns are narrow then, and OpenBLAS has a faster way for narrow matrices that are short.
 NARROW_SCRATCH = 1 << 15
 
