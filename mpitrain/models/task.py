@@ -24,15 +24,19 @@ class Score(NamedTuple):
 
 
 class Task(NamedTuple):
-    """`loss(output, targets, scale)` gives the sums of loss and score, and the gradient; see `nn/loss.py`."""
+    """`loss(output, targets, scale)` gives the sums of loss and score, and the gradient; see `nn/loss.py`.
+
+    `targets` are classes or numbers.
+    """
 
     loss: Callable[[Array, Array, float], Any]
     score: Score
+    targets: str = "classes"
 
 
 CLASSES = Task(softmax_cross_entropy, Score("accuracy", "accuracy", lambda loss, right: right, ".2%"))
 NEXT_BYTE = Task(
     softmax_cross_entropy, Score("bits_per_byte", "bits per byte", lambda loss, right: loss / math.log(2), ".4f")
 )
-LIKED = Task(binary_cross_entropy, Score("accuracy", "accuracy", lambda loss, right: right, ".2%"))
-NUMBERS = Task(huber, Score("rmse", "RMSE", lambda loss, squares: math.sqrt(squares), ".4f"))
+LIKED = Task(binary_cross_entropy, Score("accuracy", "accuracy", lambda loss, right: right, ".2%"), "numbers")
+NUMBERS = Task(huber, Score("rmse", "RMSE", lambda loss, squares: math.sqrt(squares), ".4f"), "numbers")

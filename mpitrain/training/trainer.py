@@ -204,6 +204,12 @@ def _check(config: Config, dataset: Samples, world: World) -> None:
             f"--data {dataset.name}: {dataset.kind}, expected {model.kind} for model {config.model}; "
             f"take other data, or a model for {dataset.kind} ({fitting})"
         )
+    targets = "numbers" if dataset.classes is None else "classes"
+    if targets != model.task.targets:
+        raise UsageError(
+            f"--data {dataset.name}: {targets} to predict, expected {model.task.targets} for model {config.model}; "
+            f"`mpitrain models` lists what each model takes"
+        )
     algorithm = None if config.algorithm == "auto" else find_algorithm("allreduce", config.algorithm)
     try:
         if isinstance(algorithm, Algorithm):

@@ -82,6 +82,19 @@ def test_data_of_another_kind_are_refused(world, fashion):
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "data", "text"),
+    [
+        ("mlp", "road", "--data road: numbers to predict, expected classes for model mlp"),
+        ("drive", "fashion", "--data fashion: classes to predict, expected numbers for model drive"),
+    ],
+)
+def test_data_with_other_targets_are_refused(world, model, data, text):
+    with pytest.raises(UsageError) as failure:
+        Trainer(world, Config(model=model, data=data).completed(), load(data))
+    assert str(failure.value) == f"{text}; `mpitrain models` lists what each model takes"
+
+
 def test_ranks_without_samples_take_part(world, fashion):
     """Fewer samples than ranks: 3 samples in batches of 2, the last of 1."""
     few = Dataset("few", 10, fashion.train_inputs[:3], fashion.train_targets[:3], *few_held_out(fashion))
