@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pytest
 
 pytest.register_assert_rewrite(
-    "suite_collectives", "suite_device", "suite_parallel", "suite_parameters", "suite_training", "suite_world"
+    *(f"suite_{name}" for name in ("collectives", "device", "parallel", "parameters", "training", "update", "world"))
 )
 
 TIME_LIMIT = 50.0  # seconds that one test may take

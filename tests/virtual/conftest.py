@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from mpitrain import virtual
 
 pytest.register_assert_rewrite(
-    "suite_collectives", "suite_parallel", "suite_parameters", "suite_training", "suite_world"
+    *(f"suite_{name}" for name in ("collectives", "parallel", "parameters", "training", "update", "world"))
 )
 
 NETWORK = virtual.Network.nodes(
